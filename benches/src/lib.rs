@@ -1,0 +1,1 @@
+//! Crowdset's benches: kernels, the 24 questions, load.

@@ -1,0 +1,2 @@
+//! The `crowdset` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Crowdset: exact audience segmentation, embedded.

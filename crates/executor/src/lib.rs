@@ -1,0 +1,1 @@
+//! Crowdset's executor: a plan over partitions, chunk by chunk of users.

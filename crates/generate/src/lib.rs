@@ -1,0 +1,1 @@
+//! Crowdset's sample data: the three tables of a product that never was.

@@ -1,0 +1,1 @@
+//! Crowdset's bitmap index: for a term, which users?

@@ -1,0 +1,1 @@
+//! Crowdset's readers: files and record batches to typed rows.

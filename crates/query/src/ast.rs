@@ -1,0 +1,504 @@
+//! The syntax tree that text, JSON and the builder share: what somebody wrote, nothing resolved.
+//!
+//! Spans are carried for messages only: two trees are equal if they say the same.
+
+use crowdset_types::DurationMillis;
+use std::fmt;
+
+/// A place in the text: byte offsets, `start..end`. All spans are equal, so that trees from text
+/// and trees from JSON or the builder compare by what they say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl PartialEq for Span {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Span {}
+
+/// A definition somebody wrote. Parse it from text or JSON with [`str::parse`], or build it with
+/// [`crate::build`]. [`fmt::Display`] prints its canonical text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// The whole condition.
+    pub root: Expr,
+    /// The text it was read from, for messages; empty if it came from JSON or the builder.
+    pub(crate) source: Source,
+}
+
+/// The text that spans point into. All sources are equal, as all spans are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source(pub(crate) std::sync::Arc<str>);
+
+impl PartialEq for Source {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Segment {
+    /// A segment of this tree, written by no text.
+    pub fn new(root: Expr) -> Self {
+        Self { root, source: Source::default() }
+    }
+
+    /// The text the segment was parsed from; empty if it came from JSON or the builder.
+    pub fn source_text(&self) -> &str {
+        &self.source.0
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.fmt(f)
+    }
+}
+
+/// A condition and where it stands in the text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What is asked.
+    pub kind: ExprKind,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl From<ExprKind> for Expr {
+    fn from(kind: ExprKind) -> Self {
+        Self { kind, span: Span::default() }
+    }
+}
+
+/// What one condition asks of a user.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ExprKind {
+    /// Every user of the universe.
+    Everyone,
+    /// No user.
+    Nobody,
+    /// All of these. Never nested directly in another `And`; at least two parts.
+    And(Vec<Expr>),
+    /// Any of these. Never nested directly in another `Or`; at least two parts.
+    Or(Vec<Expr>),
+    /// The complement in the universe.
+    Not(Box<Expr>),
+    /// `user_id = 'x'`, `user_id in (…)`. Integer ids are given as their text.
+    UserId(Vec<String>),
+    /// `attr OP value`.
+    Attribute {
+        /// The attribute, with a cast if one was written.
+        operand: AttributeOperand,
+        /// What its value must be.
+        test: Test,
+    },
+    /// `did(E [, W])`.
+    Did(EventWindow),
+    /// `MEASURE OP number`, `MEASURE between a and b`.
+    Measure {
+        /// The number per user.
+        measure: Measure,
+        /// What it must be.
+        test: NumberTest,
+    },
+    /// `first(E [, W]) PRED`, `last(…) PRED`, `nth(n, …) PRED`; false when there is no such event.
+    Occurrence {
+        /// Which of the user's events.
+        occurrence: Occurrence,
+        /// What must hold of it.
+        test: OccurrenceTest,
+    },
+    /// `sequence(E then E … [, within D] [, W])`.
+    Sequence {
+        /// The steps in order; at least one.
+        steps: Vec<EventSelector>,
+        /// The longest time from the first step's event to the last one's, inclusive.
+        within: Option<DurationMillis>,
+        /// Where all events must lie.
+        window: Window,
+    },
+    /// `top(1000, MEASURE)`, `bottom(10%, MEASURE)`.
+    Rank {
+        /// From which end.
+        end: RankEnd,
+        /// How many.
+        size: RankSize,
+        /// By what.
+        measure: Measure,
+    },
+}
+
+/// An attribute's name and the table it is said to be in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeRef {
+    /// `users.x` or `property.x`; `None` for a bare name.
+    pub table: Option<AttributeTable>,
+    /// The column's or property's name.
+    pub name: String,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// Which layer an attribute belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AttributeTable {
+    /// A column of `users`: who a person is. Has no history.
+    Users,
+    /// A row of `user_properties`: what else is known. May have a history.
+    Property,
+}
+
+/// An attribute, or a cast of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeOperand {
+    /// The attribute.
+    pub attribute: AttributeRef,
+    /// The cast around it.
+    pub cast: Option<Cast>,
+}
+
+/// Events and where in time they must lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventWindow {
+    /// Which events.
+    pub events: EventSelector,
+    /// When.
+    pub window: Window,
+}
+
+/// Which events of a user are meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventSelector {
+    /// By name.
+    pub names: EventNames,
+    /// The predicate over one event's properties, for all the names.
+    pub filter: Option<Predicate>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// Events by name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventNames {
+    /// `any event`, `any event except (a, b)`.
+    Any {
+        /// The names left out; mostly empty.
+        except: Vec<EventName>,
+    },
+    /// `name`.
+    One(EventName),
+    /// `any of (a, b where P, …)`: an event counts once, however many of the parts it matches.
+    AnyOf(Vec<(EventName, Option<Predicate>)>),
+}
+
+/// The name of an event, as it was ingested.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventName {
+    /// The name.
+    pub name: String,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A test over the properties of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    /// All of these.
+    And(Vec<Predicate>),
+    /// Any of these.
+    Or(Vec<Predicate>),
+    /// The complement: true where the inner test is false for whatever reason, missing included.
+    Not(Box<Predicate>),
+    /// One comparison.
+    Test {
+        /// What is looked at.
+        operand: Operand,
+        /// What it must be.
+        test: Test,
+        /// Where it was written.
+        span: Span,
+    },
+}
+
+/// What a comparison in a predicate looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// A property by its dotted path, parts joined with `.`: `cart.total`.
+    Property(String),
+    /// `event_name`.
+    EventName,
+    /// `timestamp`.
+    Timestamp,
+    /// `hour(timestamp [, zone])`: 0 to 23.
+    Hour {
+        /// An IANA zone; UTC if none.
+        zone: Option<String>,
+    },
+    /// `weekday(timestamp [, zone])`: ISO, 1 is Monday.
+    Weekday {
+        /// An IANA zone; UTC if none.
+        zone: Option<String>,
+    },
+    /// `number(p)`, `text(p)`, `time(p)`, `time(p, 's')`, `time(p, 'ms')`.
+    Cast {
+        /// To what.
+        cast: Cast,
+        /// The property's dotted path.
+        property: String,
+    },
+}
+
+/// A change of type that somebody asked for; a value that cannot be changed is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cast {
+    /// Numbers stay; text that is wholly a JSON number becomes that number.
+    Number,
+    /// Text stays; numbers become their shortest text (`5.0` is `5`), `true` and `false` theirs,
+    /// times RFC 3339.
+    Text,
+    /// Times stay; RFC 3339 text (a bare date is midnight UTC) becomes that instant.
+    Time,
+    /// Numbers become an instant, in seconds since the epoch, floored to the millisecond.
+    TimeSeconds,
+    /// Numbers become an instant, in milliseconds since the epoch, floored.
+    TimeMillis,
+}
+
+/// What a value must be. A value that is missing or of another type fails every one of these but
+/// `is not set`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// `= != < <= > >=` and a literal.
+    Compare(CompareOp, Literal),
+    /// `= != < <= > >=` and an attribute of the same user.
+    CompareAttribute(CompareOp, AttributeRef),
+    /// `between x and y`, both inclusive.
+    Between(Literal, Literal),
+    /// `in (…)`.
+    In(Vec<Literal>),
+    /// `not in (…)`.
+    NotIn(Vec<Literal>),
+    /// `contains 'x'`.
+    Contains(String),
+    /// `starts with 'x'`.
+    StartsWith(String),
+    /// `ends with 'x'`.
+    EndsWith(String),
+    /// `like 'a%_'`, escaped with a backslash.
+    Like(String),
+    /// `ilike`, the same with simple Unicode case folding.
+    ILike(String),
+    /// `matches 'regex'`, unanchored.
+    Matches(String),
+    /// `is set`.
+    IsSet,
+    /// `is not set`.
+    IsNotSet,
+    /// `has v`.
+    Has(Literal),
+    /// `has any (…)`.
+    HasAny(Vec<Literal>),
+    /// `has all (…)`.
+    HasAll(Vec<Literal>),
+}
+
+/// How two values compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CompareOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    /// `'text'`; against a time it is read as RFC 3339 or a date.
+    Text(String),
+    /// `5`
+    Integer(i64),
+    /// `5.5`; never NaN or infinite.
+    Float(f64),
+    /// `true`, `false`; only with `=`, `!=`, `in`, `not in` and `has`.
+    Bool(bool),
+    /// `now`, `30 days ago`; only against times.
+    Time(TimePoint),
+}
+
+/// An instant as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TimePoint {
+    /// `now`: as_of.
+    Now,
+    /// `30 days ago`.
+    Ago(DurationMillis),
+    /// `'2026-01-01'`, as milliseconds since the epoch.
+    At(i64),
+}
+
+/// Where in time events must lie: half-open, cut at as_of.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Window {
+    /// Everything before as_of.
+    Ever,
+    /// `last 7 days`: `[as_of - d, as_of)`.
+    Last(DurationMillis),
+    /// `between a and b`, `from a to b`: `[a, b)`.
+    Between(TimePoint, TimePoint),
+    /// `since a`: `[a, as_of)`.
+    Since(TimePoint),
+    /// `before a`.
+    Before(TimePoint),
+    /// Relative to an instant of the user's own. No such instant: the window is empty.
+    Anchored {
+        /// On which side, and how far.
+        relation: AnchorRelation,
+        /// The instant.
+        anchor: Box<Anchor>,
+    },
+}
+
+/// How a window lies to its anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnchorRelation {
+    /// `since A`: from the anchor on, its instant included.
+    Since,
+    /// `after A`: later than the anchor's instant.
+    After,
+    /// `before A`: earlier than the anchor's instant.
+    Before,
+    /// `within D after A`: `[anchor, anchor + D]`.
+    WithinAfter(DurationMillis),
+    /// `within D before A`: `[anchor - D, anchor]`.
+    WithinBefore(DurationMillis),
+}
+
+/// An instant of the user's own.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Anchor {
+    /// `first(E [, W])`, `last(E [, W])`, `nth(2, E [, W])`.
+    Event(Occurrence),
+    /// `users.created_at`, `property.renewed_at`: a time, or text that is RFC 3339.
+    Attribute(AttributeRef),
+}
+
+/// One event of a user by its place in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Occurrence {
+    /// Which.
+    pub position: Position,
+    /// Among these events.
+    pub of: EventWindow,
+}
+
+/// A place in the order of a user's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Position {
+    /// The earliest.
+    First,
+    /// The latest.
+    Last,
+    /// The n-th earliest, from 1.
+    Nth(u32),
+}
+
+/// What must hold of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OccurrenceTest {
+    /// Its time lies in the window: `in last 14 days`, `before 30 days ago`.
+    When(Window),
+    /// One of its properties: `.source = 'email'`; `.event` is [`Operand::EventName`].
+    Property {
+        /// What is looked at.
+        operand: Operand,
+        /// What it must be.
+        test: Test,
+    },
+}
+
+/// A number per user.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Measure {
+    /// `count(E [, W])`: 0 for users without events.
+    Count(EventWindow),
+    /// `sum|min|max|avg|distinct(E.prop [where P] [, W])`.
+    Aggregate {
+        /// How the values become one number.
+        function: Aggregate,
+        /// The property's dotted path, with its cast.
+        property: String,
+        /// A cast around the property.
+        cast: Option<Cast>,
+        /// Which events.
+        of: EventWindow,
+    },
+    /// `days(E, W)`: distinct UTC days with an event.
+    Days(EventWindow),
+    /// `days_since_first(E)`: `(as_of - first) / 24 h`, not floored; no value without one.
+    DaysSinceFirst(EventWindow),
+    /// `days_since_last(E)`.
+    DaysSinceLast(EventWindow),
+    /// `users.x`, `property.x` where numeric.
+    Attribute(AttributeOperand),
+}
+
+/// How values become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// Of nothing: 0. Exact for integers and short decimals.
+    Sum,
+    /// Of nothing: no value.
+    Min,
+    /// Of nothing: no value.
+    Max,
+    /// Of nothing: no value.
+    Avg,
+    /// How many different values of any type; `1` and `1.0` are one.
+    Distinct,
+}
+
+/// What a measure must be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NumberTest {
+    /// `OP number`.
+    Compare(CompareOp, crowdset_types::Number),
+    /// `between a and b`, both inclusive.
+    Between(crowdset_types::Number, crowdset_types::Number),
+}
+
+/// From which end users are ranked. Ties are broken by user id, ascending, at both ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RankEnd {
+    /// The largest.
+    Top,
+    /// The smallest.
+    Bottom,
+}
+
+/// How many users a rank selects, at least one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RankSize {
+    /// So many users.
+    Users(u64),
+    /// So many per cent of the users that have at least one event of E in W (or a value of the
+    /// attribute), rounded down.
+    Percent(f64),
+}

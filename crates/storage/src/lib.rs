@@ -1,0 +1,1 @@
+//! Crowdset's columnar storage: partitions of typed event columns, users, snapshots.

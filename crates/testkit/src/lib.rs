@@ -1,0 +1,1 @@
+//! Crowdset's test tools: the reference evaluator, random data and segments, the suite.
