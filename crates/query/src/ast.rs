@@ -46,7 +46,10 @@ impl PartialEq for Source {
 impl Segment {
     /// A segment of this tree, written by no text.
     pub fn new(root: Expr) -> Self {
-        Self { root, source: Source::default() }
+        Self {
+            root,
+            source: Source::default(),
+        }
     }
 
     /// The text the segment was parsed from; empty if it came from JSON or the builder.
@@ -72,7 +75,10 @@ pub struct Expr {
 
 impl From<ExprKind> for Expr {
     fn from(kind: ExprKind) -> Self {
-        Self { kind, span: Span::default() }
+        Self {
+            kind,
+            span: Span::default(),
+        }
     }
 }
 

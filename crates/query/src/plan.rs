@@ -5,7 +5,8 @@
 //! cached; nothing in it depends on how rows are stored.
 
 use crate::ast::{
-    Aggregate, AnchorRelation, AttributeTable, Cast, CompareOp, NumberTest, Operand, Position, RankEnd, RankSize,
+    Aggregate, AnchorRelation, AttributeTable, Cast, CompareOp, NumberTest, Operand, Position,
+    RankEnd, RankSize,
 };
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, TimeRange, TimestampMillis};

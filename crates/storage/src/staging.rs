@@ -54,7 +54,10 @@ pub struct StagedPart<T> {
 
 impl<T> Default for StagedPart<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), values: Vec::new() }
+        Self {
+            rows: Vec::new(),
+            values: Vec::new(),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ mod ordinal;
 mod time;
 mod value;
 
-pub use number::{DECIMAL_PLACES_MAX, Decimal, ExactSum, as_decimal, compare_numbers, parse_number};
+pub use number::{
+    DECIMAL_PLACES_MAX, Decimal, ExactSum, as_decimal, compare_numbers, parse_number,
+};
 pub use ordinal::{CHUNK_USERS, CHUNK_WORDS, ChunkId, PartitionId, UserOrdinal, chunk_count};
 pub use time::{DurationMillis, ParseTimeError, TimeRange, TimestampMillis};
 pub use value::{Number, Value};

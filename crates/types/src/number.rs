@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 /// How many decimal places a double may have to be summed as an exact decimal.
 pub const DECIMAL_PLACES_MAX: u32 = 6;
 
-const POWERS_OF_TEN: [i64; DECIMAL_PLACES_MAX as usize + 1] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+const POWERS_OF_TEN: [i64; DECIMAL_PLACES_MAX as usize + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 /// The largest magnitude of [`Decimal::scaled`]: beyond it doubles skip integers.
 const SCALED_MAX: f64 = 9_007_199_254_740_992.0;
@@ -46,7 +47,10 @@ pub fn as_decimal(value: f64) -> Option<Decimal> {
         if !(scaled.abs() < SCALED_MAX) {
             return None;
         }
-        let decimal = Decimal { scaled: scaled as i64, places };
+        let decimal = Decimal {
+            scaled: scaled as i64,
+            places,
+        };
         if decimal.to_f64() == value {
             return Some(decimal);
         }
@@ -90,7 +94,10 @@ fn compare_mixed(integer: i64, double: f64) -> Option<Ordering> {
 /// `None` also for what is too large for a double.
 pub fn parse_number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = digits
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if whole == 0 || (digits[0] == b'0' && whole > 1) {
         return None;
     }
@@ -108,7 +115,10 @@ pub fn parse_number(text: &str) -> Option<Number> {
         rest = &tail[places..];
     }
     if let [b'e' | b'E', tail @ ..] = rest {
-        let tail = tail.strip_prefix(b"+").or_else(|| tail.strip_prefix(b"-")).unwrap_or(tail);
+        let tail = tail
+            .strip_prefix(b"+")
+            .or_else(|| tail.strip_prefix(b"-"))
+            .unwrap_or(tail);
         if tail.is_empty() || !tail.iter().all(u8::is_ascii_digit) {
             return None;
         }
@@ -117,7 +127,10 @@ pub fn parse_number(text: &str) -> Option<Number> {
     if !rest.is_empty() {
         return None;
     }
-    text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Number::Float)
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .map(Number::Float)
 }
 
 /// A sum that does not depend on order or storage for integers and decimals.
@@ -188,7 +201,11 @@ impl ExactSum {
             return Number::Float(self.exact_part());
         }
         // An infinite or undefined sum has no meaningful compensation.
-        let rough = if self.rough.is_finite() { self.rough + self.compensation } else { self.rough };
+        let rough = if self.rough.is_finite() {
+            self.rough + self.compensation
+        } else {
+            self.rough
+        };
         Number::Float(self.exact_part() + rough)
     }
 
@@ -201,7 +218,9 @@ impl ExactSum {
         let magnitude = self.micros.unsigned_abs();
         let sign = if self.micros < 0 { "-" } else { "" };
         let (whole, rest) = (magnitude / power as u128, magnitude % power as u128);
-        format!("{sign}{whole}.{rest:06}").parse().unwrap_or(f64::NAN)
+        format!("{sign}{whole}.{rest:06}")
+            .parse()
+            .unwrap_or(f64::NAN)
     }
 }
 
@@ -212,12 +231,30 @@ mod tests {
     #[test]
     fn compares_integers_and_doubles_by_exact_value() {
         let big = 9_007_199_254_740_993_i64; // 2^53 + 1, which no double holds
-        assert_eq!(compare_numbers(Number::Integer(big), Number::Float(big as f64)), Some(Ordering::Greater));
-        assert_eq!(compare_numbers(Number::Integer(1), Number::Float(1.0)), Some(Ordering::Equal));
-        assert_eq!(compare_numbers(Number::Integer(-1), Number::Float(-1.5)), Some(Ordering::Greater));
-        assert_eq!(compare_numbers(Number::Float(1.5), Number::Integer(1)), Some(Ordering::Greater));
-        assert_eq!(compare_numbers(Number::Integer(i64::MAX), Number::Float(9.3e18)), Some(Ordering::Less));
-        assert_eq!(compare_numbers(Number::Integer(0), Number::Float(f64::NAN)), None);
+        assert_eq!(
+            compare_numbers(Number::Integer(big), Number::Float(big as f64)),
+            Some(Ordering::Greater)
+        );
+        assert_eq!(
+            compare_numbers(Number::Integer(1), Number::Float(1.0)),
+            Some(Ordering::Equal)
+        );
+        assert_eq!(
+            compare_numbers(Number::Integer(-1), Number::Float(-1.5)),
+            Some(Ordering::Greater)
+        );
+        assert_eq!(
+            compare_numbers(Number::Float(1.5), Number::Integer(1)),
+            Some(Ordering::Greater)
+        );
+        assert_eq!(
+            compare_numbers(Number::Integer(i64::MAX), Number::Float(9.3e18)),
+            Some(Ordering::Less)
+        );
+        assert_eq!(
+            compare_numbers(Number::Integer(0), Number::Float(f64::NAN)),
+            None
+        );
     }
 
     #[test]
@@ -225,8 +262,13 @@ mod tests {
         assert_eq!(parse_number("-12"), Some(Number::Integer(-12)));
         assert_eq!(parse_number("2.50"), Some(Number::Float(2.5)));
         assert_eq!(parse_number("1e3"), Some(Number::Float(1000.0)));
-        assert_eq!(parse_number("9223372036854775808"), Some(Number::Float(9_223_372_036_854_775_808.0)));
-        for text in ["", "-", "+1", ".5", "5.", "01", "0x1", " 1", "1 ", "1e", "1e999", "NaN", "inf"] {
+        assert_eq!(
+            parse_number("9223372036854775808"),
+            Some(Number::Float(9_223_372_036_854_775_808.0))
+        );
+        for text in [
+            "", "-", "+1", ".5", "5.", "01", "0x1", " 1", "1 ", "1e", "1e999", "NaN", "inf",
+        ] {
             assert_eq!(parse_number(text), None, "{text}");
         }
     }

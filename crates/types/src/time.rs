@@ -1,8 +1,8 @@
 //! Instants, durations and half-open ranges, all in milliseconds of UTC.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,7 +19,9 @@ pub struct TimestampMillis(pub i64);
 #[non_exhaustive]
 pub enum ParseTimeError {
     /// The text has another form.
-    #[error("`{0}` is no time; write RFC 3339 such as `2026-01-05T08:00:00Z`, or a date such as `2026-01-05`")]
+    #[error(
+        "`{0}` is no time; write RFC 3339 such as `2026-01-05T08:00:00Z`, or a date such as `2026-01-05`"
+    )]
     Malformed(String),
     /// The instant lies outside of 1677-09-21 to 2262-04-11.
     #[error("`{0}` lies outside of the years 1677 to 2262")]
@@ -63,7 +65,9 @@ impl TimestampMillis {
         }
         let timestamp: Timestamp = if bytes.len() == 10 {
             let date: Date = text.parse().map_err(|_| malformed())?;
-            date.to_zoned(TimeZone::UTC).map_err(|_| malformed())?.timestamp()
+            date.to_zoned(TimeZone::UTC)
+                .map_err(|_| malformed())?
+                .timestamp()
         } else if let Ok(instant) = text.parse::<Timestamp>() {
             instant
         } else {
@@ -73,7 +77,10 @@ impl TimestampMillis {
                 return Err(malformed());
             }
             let civil: DateTime = text.parse().map_err(|_| malformed())?;
-            civil.to_zoned(TimeZone::UTC).map_err(|_| malformed())?.timestamp()
+            civil
+                .to_zoned(TimeZone::UTC)
+                .map_err(|_| malformed())?
+                .timestamp()
         };
         let nanos = timestamp.as_nanosecond();
         let millis = nanos.div_euclid(1_000_000);
@@ -160,7 +167,10 @@ pub struct TimeRange {
 
 impl TimeRange {
     /// Every instant there is.
-    pub const ALL: Self = Self { from: TimestampMillis(i64::MIN), to: TimestampMillis(i64::MAX) };
+    pub const ALL: Self = Self {
+        from: TimestampMillis(i64::MIN),
+        to: TimestampMillis(i64::MAX),
+    };
 
     /// The half-open range from `from` to `to`.
     pub const fn new(from: TimestampMillis, to: TimestampMillis) -> Self {
@@ -184,7 +194,10 @@ impl TimeRange {
 
     /// What both ranges hold.
     pub fn intersection(self, other: Self) -> Self {
-        Self { from: self.from.max(other.from), to: self.to.min(other.to) }
+        Self {
+            from: self.from.max(other.from),
+            to: self.to.min(other.to),
+        }
     }
 }
 
@@ -202,9 +215,22 @@ mod tests {
             ("1970-01-01T02:00:00+02:00", 0),
             ("1969-12-31T23:59:59.9999Z", -1),
         ] {
-            assert_eq!(TimestampMillis::parse(text).map(|(instant, _)| instant.0), Ok(millis), "{text}");
+            assert_eq!(
+                TimestampMillis::parse(text).map(|(instant, _)| instant.0),
+                Ok(millis),
+                "{text}"
+            );
         }
-        for text in ["", "12", "20260105", "2026-13-01", "2026-01-05T25:00:00Z", "now", "1600-01-01", "2300-01-01"] {
+        for text in [
+            "",
+            "12",
+            "20260105",
+            "2026-13-01",
+            "2026-01-05T25:00:00Z",
+            "now",
+            "1600-01-01",
+            "2300-01-01",
+        ] {
             assert!(TimestampMillis::parse(text).is_err(), "{text}");
         }
     }
