@@ -2,8 +2,9 @@
 //!
 //! Spans are carried for messages only: two trees are equal if they say the same.
 
+use crate::diagnostic::Diagnostic;
 use crowdset_types::DurationMillis;
-use std::fmt;
+use std::sync::Arc;
 
 /// A place in the text: byte offsets, `start..end`. All spans are equal, so that trees from text
 /// and trees from JSON or the builder compare by what they say.
@@ -24,7 +25,7 @@ impl PartialEq for Span {
 impl Eq for Span {}
 
 /// A definition somebody wrote. Parse it from text or JSON with [`str::parse`], or build it with
-/// [`crate::build`]. [`fmt::Display`] prints its canonical text.
+/// [`crate::build`]. [`std::fmt::Display`] prints its canonical text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
     /// The whole condition.
@@ -33,9 +34,13 @@ pub struct Segment {
     pub(crate) source: Source,
 }
 
-/// The text that spans point into. All sources are equal, as all spans are.
+/// The text that spans point into, and what its reader had to remark. All sources are equal, as
+/// all spans are.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Source(pub(crate) std::sync::Arc<str>);
+pub(crate) struct Source {
+    pub(crate) text: Arc<str>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
 
 impl PartialEq for Source {
     fn eq(&self, _: &Self) -> bool {
@@ -54,13 +59,13 @@ impl Segment {
 
     /// The text the segment was parsed from; empty if it came from JSON or the builder.
     pub fn source_text(&self) -> &str {
-        &self.source.0
+        &self.source.text
     }
-}
 
-impl fmt::Display for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.root.fmt(f)
+    /// What is legal as written yet probably not meant, known without any data: `last 0 days`.
+    /// The planner repeats these among the warnings of its plan.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.source.warnings
     }
 }
 
