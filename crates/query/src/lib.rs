@@ -2,10 +2,33 @@
 
 mod ast;
 mod catalog;
+mod checks;
 mod diagnostic;
+mod lexer;
+mod parser;
 mod plan;
+mod print;
 
 pub use ast::*;
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use plan::*;
+
+impl Segment {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError`] with everything that is wrong.
+    pub fn parse_text(text: &str) -> Result<Self, SegmentError> {
+        parser::parse(text)
+    }
+}
+
+impl std::str::FromStr for Segment {
+    type Err = SegmentError;
+
+    fn from_str(text: &str) -> Result<Self, SegmentError> {
+        Self::parse_text(text)
+    }
+}
