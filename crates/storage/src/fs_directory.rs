@@ -1,0 +1,348 @@
+//! A directory of the file system.
+
+use crate::directory::{Directory, FileBytes, FileWriter, check_name};
+use crate::error::StorageError;
+use crate::map::FileMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The file that one writer holds locked.
+const LOCK: &str = "LOCK";
+
+/// Whether a directory is opened to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Files are only read; any number of processes may.
+    Read,
+    /// Files may be added and removed; one process at a time, which holds the lock file `LOCK`
+    /// until its [`FsDirectory`] is dropped. The folder is created if it is missing.
+    Write,
+}
+
+/// A folder of the file system.
+///
+/// Files are written under a temporary name, synced, and renamed into place, and the folder is
+/// synced: a file is there completely or not at all, whatever happens. Files are mapped for
+/// reading; nothing but this type may change them while they are open.
+#[derive(Debug)]
+pub struct FsDirectory {
+    path: PathBuf,
+    /// Held for its lock, which ends with it.
+    lock: Option<File>,
+}
+
+impl FsDirectory {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Locked`] if another process writes to it; [`StorageError::Io`] if it cannot
+    /// be opened, or is missing and to be read.
+    pub fn open(path: impl Into<PathBuf>, access: Access) -> Result<Self, StorageError> {
+        let path = path.into();
+        let shown = path.display().to_string();
+        if access == Access::Read {
+            let metadata =
+                fs::metadata(&path).map_err(StorageError::io("open the folder", &shown))?;
+            if !metadata.is_dir() {
+                let source = io::Error::from(io::ErrorKind::NotADirectory);
+                return Err(StorageError::Io {
+                    action: "open the folder",
+                    file: shown,
+                    source,
+                });
+            }
+            return Ok(Self { path, lock: None });
+        }
+        fs::create_dir_all(&path).map_err(StorageError::io("create the folder", &shown))?;
+        let lock_path = path.join(LOCK);
+        let shown = lock_path.display().to_string();
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(StorageError::io("open the lock file", &shown))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: shown }),
+            Err(TryLockError::Error(source)) => {
+                return Err(StorageError::Io {
+                    action: "lock",
+                    file: shown,
+                    source,
+                });
+            }
+        }
+        let directory = Self {
+            path,
+            lock: Some(lock),
+        };
+        directory.remove_unfinished()?;
+        Ok(directory)
+    }
+
+    /// Temporary files of a writer that was stopped; nobody else writes, we hold the lock.
+    fn remove_unfinished(&self) -> Result<(), StorageError> {
+        for name in self.names()? {
+            if is_temporary(&name) {
+                fs::remove_file(self.path.join(&name))
+                    .map_err(StorageError::io("remove", &name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, StorageError> {
+        let shown = self.path.display().to_string();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(StorageError::io("list", &shown))? {
+            let entry = entry.map_err(StorageError::io("list", &shown))?;
+            let kind = entry
+                .file_type()
+                .map_err(StorageError::io("list", &shown))?;
+            if kind.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn writable(&self, name: &str) -> Result<PathBuf, StorageError> {
+        check_name(name)?;
+        if self.lock.is_none() {
+            return Err(StorageError::ReadOnly {
+                file: name.to_owned(),
+            });
+        }
+        Ok(self.path.join(name))
+    }
+
+    fn begin(&self, name: &str) -> Result<FsWriter, StorageError> {
+        let target = self.writable(name)?;
+        let temporary = self.path.join(format!(".{name}.tmp"));
+        let file = File::create(&temporary).map_err(StorageError::io("create", name))?;
+        Ok(FsWriter {
+            file: BufWriter::with_capacity(1 << 20, file),
+            name: name.to_owned(),
+            temporary: Some(temporary),
+            target,
+            folder: self.path.clone(),
+        })
+    }
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+impl Directory for FsDirectory {
+    fn create(&self, name: &str) -> Result<Box<dyn FileWriter>, StorageError> {
+        if self.exists(name)? {
+            return Err(StorageError::Exists {
+                file: name.to_owned(),
+            });
+        }
+        Ok(Box::new(self.begin(name)?))
+    }
+
+    fn open(&self, name: &str) -> Result<FileBytes, StorageError> {
+        check_name(name)?;
+        let file = File::open(self.path.join(name)).map_err(StorageError::io("open", name))?;
+        if file
+            .metadata()
+            .map_err(StorageError::io("open", name))?
+            .len()
+            == 0
+        {
+            // An empty file cannot be mapped.
+            return Ok(FileBytes::from_bytes(bytes::Bytes::new()));
+        }
+        Ok(FileBytes::from_map(
+            FileMap::of_store_file(&file).map_err(StorageError::io("map", name))?,
+        ))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut writer = self.begin(name)?;
+        writer
+            .write_all(bytes)
+            .map_err(StorageError::io("write", name))?;
+        Box::new(writer).finish().map(|_| ())
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        check_name(name)?;
+        match fs::read(self.path.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("read", name)(error)),
+        }
+    }
+
+    fn exists(&self, name: &str) -> Result<bool, StorageError> {
+        check_name(name)?;
+        self.path
+            .join(name)
+            .try_exists()
+            .map_err(StorageError::io("look for", name))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StorageError> {
+        let path = self.writable(name)?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StorageError::io("remove", name)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<String>, StorageError> {
+        let mut names = self.names()?;
+        names.retain(|name| name != LOCK && check_name(name).is_ok());
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}
+
+struct FsWriter {
+    file: BufWriter<File>,
+    name: String,
+    /// `None` once renamed.
+    temporary: Option<PathBuf>,
+    target: PathBuf,
+    folder: PathBuf,
+}
+
+impl Write for FsWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl FileWriter for FsWriter {
+    fn finish(mut self: Box<Self>) -> Result<u64, StorageError> {
+        let name = self.name.clone();
+        self.file
+            .flush()
+            .map_err(StorageError::io("write", &name))?;
+        let file = self.file.get_ref();
+        file.sync_all().map_err(StorageError::io("sync", &name))?;
+        let length = file
+            .metadata()
+            .map_err(StorageError::io("sync", &name))?
+            .len();
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, &self.target)
+                .map_err(StorageError::io("rename into place", &name))?;
+            self.temporary = None;
+        }
+        sync_folder(&self.folder).map_err(StorageError::io("sync the folder of", &name))?;
+        Ok(length)
+    }
+}
+
+impl Drop for FsWriter {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            // Left behind only if this fails too; the next writer removes it.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Folders cannot be synced here; renames are journalled.
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_writer_and_any_number_of_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = FsDirectory::open(folder.path(), Access::Write).unwrap();
+        let error = FsDirectory::open(folder.path(), Access::Write).unwrap_err();
+        assert!(
+            matches!(&error, StorageError::Locked { path } if path.ends_with("LOCK")),
+            "{error}"
+        );
+        let reader = FsDirectory::open(folder.path(), Access::Read).unwrap();
+        assert!(matches!(
+            reader.create("a"),
+            Err(StorageError::ReadOnly { .. })
+        ));
+        drop(writer);
+        FsDirectory::open(folder.path(), Access::Write).unwrap();
+        assert!(FsDirectory::open(folder.path().join("missing"), Access::Read).is_err());
+    }
+
+    #[test]
+    fn files_appear_when_finished_and_vanish_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = FsDirectory::open(folder.path(), Access::Write).unwrap();
+        let mut file = directory.create("a.columns").unwrap();
+        file.write_all(b"abc").unwrap();
+        assert!(!directory.exists("a.columns").unwrap());
+        assert_eq!(file.finish().unwrap(), 3);
+        assert_eq!(&*directory.open("a.columns").unwrap(), b"abc");
+        assert!(matches!(
+            directory.create("a.columns"),
+            Err(StorageError::Exists { .. })
+        ));
+        drop(directory.create("b.columns").unwrap());
+        assert_eq!(directory.list().unwrap(), ["a.columns"]);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "the file and the lock"
+        );
+
+        let open = directory.open("a.columns").unwrap();
+        directory.remove("a.columns").unwrap();
+        directory.remove("a.columns").unwrap();
+        assert_eq!(&*open, b"abc", "an open file outlives its name");
+        assert!(directory.open("a.columns").is_err());
+
+        directory.replace("MANIFEST", b"1").unwrap();
+        directory.replace("MANIFEST", b"2").unwrap();
+        assert_eq!(
+            directory.read("MANIFEST").unwrap().as_deref(),
+            Some(&b"2"[..])
+        );
+        for name in ["../a", "", ".hidden", "a/b", "a\\b"] {
+            assert!(
+                matches!(directory.open(name), Err(StorageError::BadName { .. })),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_writer_removes_what_a_stopped_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".p000001.columns.tmp"), b"half").unwrap();
+        FsDirectory::open(folder.path(), Access::Write).unwrap();
+        assert!(!folder.path().join(".p000001.columns.tmp").exists());
+    }
+}
