@@ -3,7 +3,7 @@
 
 use crate::codec::{FrameKind, decode, encode};
 use crate::directory::Directory;
-use crate::error::StorageError;
+use crate::error::{Damaged, StorageError};
 use crate::ids::IdKind;
 use crowdset_types::{PartitionId, TimeRange, TimestampMillis};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,42 @@ pub struct FileEntry {
     pub name: String,
     /// Its length.
     pub bytes: u64,
+    /// The checksum (CRC-32) of all its bytes, which [`FileEntry::check`] compares.
+    pub crc32: u32,
+}
+
+impl FileEntry {
+    /// The entry of a finished file. Reads it once, from the system's cache as a rule.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the file cannot be opened.
+    pub fn of(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
+        let bytes = directory.open(name)?;
+        Ok(Self { name: name.to_owned(), bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) })
+    }
+
+    /// Reads the file to its last byte and compares length and checksum.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Length`] or [`StorageError::Damaged`] if it is not what was written,
+    /// [`StorageError::Io`] if it cannot be opened.
+    pub fn check(&self, directory: &dyn Directory) -> Result<(), StorageError> {
+        let bytes = directory.open(&self.name)?;
+        if bytes.len() as u64 != self.bytes {
+            return Err(StorageError::Length {
+                file: self.name.clone(),
+                expected: self.bytes,
+                found: bytes.len() as u64,
+            });
+        }
+        let computed = crc32fast::hash(&bytes);
+        if computed == self.crc32 {
+            return Ok(());
+        }
+        Err(Damaged { file: self.name.clone(), section: "the whole file".to_owned(), stored: self.crc32, computed }.into())
+    }
 }
 
 /// The files of the users.
