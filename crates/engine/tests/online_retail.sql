@@ -66,21 +66,19 @@ SELECT DISTINCT a.user_id FROM e a JOIN e b USING (user_id) JOIN e c USING (user
 WHERE a.name = 'order_placed' AND b.name = 'order_cancelled' AND c.name = 'order_placed'
   AND a.event_id <> c.event_id AND a.ts <= b.ts AND b.ts <= c.ts AND c.ts <= a.ts + INTERVAL 7 DAY;
 
--- case: returned more pieces than bought
--- segment: sum(item_returned.quantity) > sum(item_purchased.quantity)
--- users: 30
--- ids: aa7cc6e61b5ff250
-SELECT user_id FROM u LEFT JOIN e USING (user_id) GROUP BY user_id
-HAVING coalesce(sum(quantity) FILTER (WHERE e.name = 'item_returned'), 0)
-     > coalesce(sum(quantity) FILTER (WHERE e.name = 'item_purchased'), 0);
+-- case: returned much of the little they bought
+-- segment: sum(item_returned.quantity) >= 50 and sum(item_purchased.quantity) <= 300
+-- users: 31
+-- ids: 0c35cbafe7bf872a
+SELECT user_id FROM e GROUP BY user_id
+HAVING coalesce(sum(quantity) FILTER (WHERE name = 'item_returned'), 0) >= 50
+   AND coalesce(sum(quantity) FILTER (WHERE name = 'item_purchased'), 0) <= 300;
 
--- case: got more than half of the money back
--- segment: sum(item_returned.amount) > 0.5 * sum(item_purchased.amount)
--- users: 54
--- ids: 0bd6c53c3a3e822f
-SELECT user_id FROM u LEFT JOIN e USING (user_id) GROUP BY user_id
-HAVING coalesce(sum(amount) FILTER (WHERE e.name = 'item_returned'), 0) * 2
-     > coalesce(sum(amount) FILTER (WHERE e.name = 'item_purchased'), 0);
+-- case: one return worth a thousand pounds
+-- segment: max(item_returned.amount, since '2011-01-01') >= 1000
+-- users: 13
+-- ids: 9cc59f0b0ee50de2
+SELECT user_id FROM e WHERE name = 'item_returned' AND ts >= '2011-01-01' GROUP BY user_id HAVING max(amount) >= 1000;
 
 -- case: the latest order came from France
 -- segment: last(order_placed).country = 'France'
