@@ -4,15 +4,18 @@ mod ast;
 mod catalog;
 mod checks;
 mod diagnostic;
+mod explain;
 mod lexer;
 mod parser;
 mod plan;
+mod planner;
 mod print;
 
 pub use ast::*;
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use plan::*;
+pub use planner::{PlanOptions, plan};
 
 impl Segment {
     /// Reads the text form.
