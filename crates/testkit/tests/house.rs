@@ -1,5 +1,5 @@
-// Goal: the documents stay true. The drawing of the crates is what cargo sees, and what a document
-// names can be found.
+//! Goal: the documents stay true. The drawing of the crates is what cargo sees, and what a document
+//! names can be found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

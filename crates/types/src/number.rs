@@ -43,8 +43,7 @@ impl Decimal {
 pub fn as_decimal(value: f64) -> Option<Decimal> {
     for (places, power) in (0..).zip(POWERS_OF_TEN) {
         let scaled = (value * power as f64).round();
-        // Negated on purpose: NaN fails every comparison.
-        if !(scaled.abs() < SCALED_MAX) {
+        if scaled.is_nan() || scaled.abs() >= SCALED_MAX {
             return None;
         }
         let decimal = Decimal {

@@ -1,0 +1,345 @@
+//! Making a failing pair of a world and a segment small.
+
+use crate::data::Data;
+use crowdset_query::{
+    EventNames, EventSelector, EventWindow, Expr, ExprKind, Measure, Occurrence, OccurrenceTest,
+    Predicate, Segment, Window,
+};
+use std::ops::Range;
+
+/// Greedily removes rows, properties and parts of the segment as long as `fails` stays true.
+///
+/// The answer still fails, and no single removal of those tried leaves a failing pair.
+pub fn shrink(
+    data: &Data,
+    segment: &Segment,
+    mut fails: impl FnMut(&Data, &Segment) -> bool,
+) -> (Data, Segment) {
+    let (mut data, mut segment) = (data.clone(), segment.clone());
+    loop {
+        if let Some(smaller) = smaller_segments(&segment)
+            .into_iter()
+            .find(|smaller| fails(&data, smaller))
+        {
+            segment = smaller;
+            continue;
+        }
+        let smaller = smaller_worlds(&data).find(|smaller| fails(smaller, &segment));
+        match smaller {
+            Some(smaller) => data = smaller,
+            None => return (data, segment),
+        }
+    }
+}
+
+/// Something that can be left out of a world.
+enum Removal {
+    Events(Range<usize>),
+    Properties(Range<usize>),
+    Users(Range<usize>),
+    Key(usize, String),
+    Column(usize, String),
+}
+
+impl Removal {
+    fn applied(&self, data: &Data) -> Data {
+        let mut data = data.clone();
+        match self {
+            Self::Events(rows) => drop(data.events.drain(rows.clone())),
+            Self::Properties(rows) => drop(data.properties.drain(rows.clone())),
+            Self::Users(rows) => data
+                .users
+                .iter_mut()
+                .for_each(|users| drop(users.drain(rows.clone()))),
+            Self::Key(event, key) => drop(data.events[*event].properties.remove(key)),
+            Self::Column(user, name) => {
+                data.users
+                    .iter_mut()
+                    .for_each(|users| drop(users[*user].columns.remove(name)));
+            }
+        }
+        data
+    }
+}
+
+/// Worlds with something less, large parts first.
+fn smaller_worlds(data: &Data) -> impl Iterator<Item = Data> {
+    let mut removals = Vec::new();
+    removals.extend(ranges(data.events.len()).map(Removal::Events));
+    removals.extend(ranges(data.properties.len()).map(Removal::Properties));
+    removals.extend(ranges(data.users.as_ref().map_or(0, Vec::len)).map(Removal::Users));
+    for (index, event) in data.events.iter().enumerate() {
+        removals.extend(
+            event
+                .properties
+                .keys()
+                .map(|key| Removal::Key(index, key.clone())),
+        );
+    }
+    for (index, user) in data.users.iter().flatten().enumerate() {
+        removals.extend(
+            user.columns
+                .keys()
+                .map(|name| Removal::Column(index, name.clone())),
+        );
+    }
+    removals.into_iter().map(|removal| removal.applied(data))
+}
+
+/// Halves, quarters and so on down to single rows; parts of many rows are not cut so finely that
+/// there would be more than some hundred of them.
+fn ranges(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let sizes = std::iter::successors(Some(rows.div_ceil(2)), |size| (*size > 1).then(|| size / 2));
+    let sizes = sizes.filter(move |size| *size > 0 && rows / size <= 128);
+    sizes.flat_map(move |size| {
+        (0..rows)
+            .step_by(size)
+            .map(move |start| start..(start + size).min(rows))
+    })
+}
+
+fn smaller_segments(segment: &Segment) -> Vec<Segment> {
+    exprs(&segment.root).into_iter().map(Segment::new).collect()
+}
+
+/// All lists with one element less, if any is left, and with one element made smaller.
+fn lists<T: Clone>(list: &[T], smaller: impl Fn(&T) -> Vec<T>) -> Vec<Vec<T>> {
+    let mut all = Vec::new();
+    for index in 0..list.len() {
+        if list.len() > 1 {
+            let mut less = list.to_vec();
+            less.remove(index);
+            all.push(less);
+        }
+        for part in smaller(&list[index]) {
+            let mut changed = list.to_vec();
+            changed[index] = part;
+            all.push(changed);
+        }
+    }
+    all
+}
+
+fn exprs(expr: &Expr) -> Vec<Expr> {
+    let kinds: Vec<ExprKind> = match &expr.kind {
+        ExprKind::And(parts) => junctions(parts, ExprKind::And),
+        ExprKind::Or(parts) => junctions(parts, ExprKind::Or),
+        ExprKind::Not(part) => {
+            let inner = exprs(part)
+                .into_iter()
+                .map(|part| ExprKind::Not(Box::new(part)));
+            std::iter::once(part.kind.clone()).chain(inner).collect()
+        }
+        ExprKind::UserId(ids) => lists(ids, |_| Vec::new())
+            .into_iter()
+            .map(ExprKind::UserId)
+            .collect(),
+        ExprKind::Did(of) => event_windows(of).into_iter().map(ExprKind::Did).collect(),
+        ExprKind::Measure { measure, test } => measures(measure)
+            .into_iter()
+            .map(|measure| ExprKind::Measure {
+                measure,
+                test: test.clone(),
+            })
+            .collect(),
+        ExprKind::Occurrence { occurrence, test } => {
+            let mut all: Vec<ExprKind> = occurrences(occurrence)
+                .into_iter()
+                .map(|occurrence| ExprKind::Occurrence {
+                    occurrence,
+                    test: test.clone(),
+                })
+                .collect();
+            if let OccurrenceTest::When(window) = test {
+                all.extend(
+                    windows(window)
+                        .into_iter()
+                        .filter(|window| *window != Window::Ever)
+                        .map(|window| ExprKind::Occurrence {
+                            occurrence: occurrence.clone(),
+                            test: OccurrenceTest::When(window),
+                        }),
+                );
+            }
+            all
+        }
+        ExprKind::Sequence {
+            steps,
+            within,
+            window,
+        } => {
+            let mut all = Vec::new();
+            for steps in lists(steps, selectors) {
+                all.push(ExprKind::Sequence {
+                    steps,
+                    within: *within,
+                    window: window.clone(),
+                });
+            }
+            for window in windows(window) {
+                all.push(ExprKind::Sequence {
+                    steps: steps.clone(),
+                    within: *within,
+                    window,
+                });
+            }
+            if within.is_some() {
+                all.push(ExprKind::Sequence {
+                    steps: steps.clone(),
+                    within: None,
+                    window: window.clone(),
+                });
+            }
+            all
+        }
+        ExprKind::Rank { end, size, measure } => measures(measure)
+            .into_iter()
+            .map(|measure| ExprKind::Rank {
+                end: *end,
+                size: *size,
+                measure,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    kinds.into_iter().map(Expr::from).collect()
+}
+
+fn junctions(parts: &[Expr], join: fn(Vec<Expr>) -> ExprKind) -> Vec<ExprKind> {
+    let mut all: Vec<ExprKind> = parts.iter().map(|part| part.kind.clone()).collect();
+    let is_same =
+        |kind: &ExprKind| std::mem::discriminant(kind) == std::mem::discriminant(&join(Vec::new()));
+    // A junction directly inside of one of its own kind is not written that way.
+    let fewer = lists(parts, exprs).into_iter();
+    all.extend(
+        fewer
+            .filter(|parts| parts.len() > 1 && !parts.iter().any(|part| is_same(&part.kind)))
+            .map(join),
+    );
+    all
+}
+
+fn measures(measure: &Measure) -> Vec<Measure> {
+    match measure {
+        Measure::Count(of) => event_windows(of).into_iter().map(Measure::Count).collect(),
+        Measure::Days(of) => event_windows(of).into_iter().map(Measure::Days).collect(),
+        Measure::DaysSinceFirst(of) => event_windows(of)
+            .into_iter()
+            .map(Measure::DaysSinceFirst)
+            .collect(),
+        Measure::DaysSinceLast(of) => event_windows(of)
+            .into_iter()
+            .map(Measure::DaysSinceLast)
+            .collect(),
+        Measure::Aggregate {
+            function,
+            property,
+            cast,
+            of,
+        } => event_windows(of)
+            .into_iter()
+            .map(|of| Measure::Aggregate {
+                function: *function,
+                property: property.clone(),
+                cast: *cast,
+                of,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn occurrences(occurrence: &Occurrence) -> Vec<Occurrence> {
+    event_windows(&occurrence.of)
+        .into_iter()
+        .map(|of| Occurrence {
+            position: occurrence.position,
+            of,
+        })
+        .collect()
+}
+
+fn event_windows(of: &EventWindow) -> Vec<EventWindow> {
+    let mut all: Vec<EventWindow> = windows(&of.window)
+        .into_iter()
+        .map(|window| EventWindow {
+            events: of.events.clone(),
+            window,
+        })
+        .collect();
+    all.extend(selectors(&of.events).into_iter().map(|events| EventWindow {
+        events,
+        window: of.window.clone(),
+    }));
+    all
+}
+
+fn windows(window: &Window) -> Vec<Window> {
+    match window {
+        Window::Ever => Vec::new(),
+        Window::Anchored { relation, anchor } => {
+            let mut all = vec![Window::Ever];
+            if let crowdset_query::Anchor::Event(occurrence) = &**anchor {
+                all.extend(occurrences(occurrence).into_iter().map(|occurrence| {
+                    Window::Anchored {
+                        relation: *relation,
+                        anchor: Box::new(crowdset_query::Anchor::Event(occurrence)),
+                    }
+                }));
+            }
+            all
+        }
+        _ => vec![Window::Ever],
+    }
+}
+
+fn selectors(selector: &EventSelector) -> Vec<EventSelector> {
+    let mut all: Vec<EventSelector> = filters(selector.filter.as_ref())
+        .into_iter()
+        .map(|filter| EventSelector {
+            filter,
+            ..selector.clone()
+        })
+        .collect();
+    let names: Vec<EventNames> = match &selector.names {
+        EventNames::Any { except } if !except.is_empty() => {
+            vec![EventNames::Any { except: Vec::new() }]
+        }
+        EventNames::AnyOf(parts) => {
+            let smaller = lists(parts, |(name, filter)| {
+                filters(filter.as_ref())
+                    .into_iter()
+                    .map(|filter| (name.clone(), filter))
+                    .collect()
+            });
+            smaller.into_iter().map(EventNames::AnyOf).collect()
+        }
+        _ => Vec::new(),
+    };
+    all.extend(names.into_iter().map(|names| EventSelector {
+        names,
+        ..selector.clone()
+    }));
+    all
+}
+
+fn filters(filter: Option<&Predicate>) -> Vec<Option<Predicate>> {
+    filter.map_or_else(Vec::new, |filter| {
+        std::iter::once(None)
+            .chain(predicates(filter).into_iter().map(Some))
+            .collect()
+    })
+}
+
+fn predicates(predicate: &Predicate) -> Vec<Predicate> {
+    match predicate {
+        Predicate::And(parts) | Predicate::Or(parts) => parts.clone(),
+        Predicate::Not(part) => {
+            let inner = predicates(part)
+                .into_iter()
+                .map(|part| Predicate::Not(Box::new(part)));
+            std::iter::once((**part).clone()).chain(inner).collect()
+        }
+        Predicate::Test { .. } => Vec::new(),
+    }
+}
