@@ -1,0 +1,456 @@
+//! Goal: planning changes the form of a question, never its answer.
+//! Method: plan a random segment against the catalog of a random world, write the plan down as a
+//! segment again, and let the reference answer both.
+
+use crowdset_query::{
+    Anchor, AttributeOperand, AttributeRef, AttributeTable, Catalog, EventName, EventNames,
+    EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, Occurrence, OccurrenceTest,
+    Operand, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure,
+    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector,
+    PlanTest, PlanWindow, Predicate, Segment, Span, Test, TimePoint, TypeSet, Window, plan,
+};
+use crowdset_testkit::random::{Rng, segment, world};
+use crowdset_testkit::{Data, Reference, shrink, suite};
+use crowdset_types::{TimeRange, TimestampMillis, Value};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a catalog knows of a world.
+#[derive(Default)]
+struct Names {
+    events: Vec<String>,
+    /// How many rows, and the types of the properties.
+    streams: BTreeMap<String, (Vec<i64>, BTreeMap<String, TypeSet>)>,
+    attributes: BTreeMap<(AttributeTable, String), TypeSet>,
+    users: u64,
+}
+
+fn note(types: &mut TypeSet, value: &Value) {
+    match value {
+        Value::Bool(_) => types.bool = true,
+        Value::Integer(_) | Value::Float(_) => types.number = true,
+        Value::Text(_) => types.text = true,
+        Value::Time(_) => types.time = true,
+        Value::Array(_) => types.array = true,
+    }
+}
+
+fn properties(path: &str, value: &Json, into: &mut BTreeMap<String, TypeSet>) {
+    let types = into.entry(path.to_owned());
+    match value {
+        Json::Null => {}
+        Json::Object(members) => {
+            for (key, member) in members {
+                properties(&format!("{path}.{key}"), member, into);
+            }
+        }
+        Json::Bool(_) => types.or_default().bool = true,
+        Json::Number(_) => types.or_default().number = true,
+        Json::String(_) => types.or_default().text = true,
+        Json::Array(_) => types.or_default().array = true,
+    }
+}
+
+impl Names {
+    fn new(data: &Data) -> Self {
+        let mut names = Self {
+            users: data.users.as_ref().map_or(1, |users| users.len() as u64),
+            ..Self::default()
+        };
+        for event in &data.events {
+            let (times, types) = names.streams.entry(event.event_name.clone()).or_default();
+            times.push(event.timestamp_ms);
+            for (key, value) in &event.properties {
+                properties(key, value, types);
+            }
+        }
+        names.events = names.streams.keys().cloned().collect();
+        for user in data.users.iter().flatten() {
+            for (name, value) in &user.columns {
+                note(
+                    names
+                        .attributes
+                        .entry((AttributeTable::Users, name.clone()))
+                        .or_default(),
+                    value,
+                );
+            }
+        }
+        for row in &data.properties {
+            names
+                .attributes
+                .entry((AttributeTable::Property, row.name.clone()))
+                .or_default()
+                .text = true;
+        }
+        names
+    }
+}
+
+impl Catalog for Names {
+    fn universe_len(&self) -> u64 {
+        self.users
+    }
+
+    fn event_names(&self) -> &[String] {
+        &self.events
+    }
+
+    fn event_rows(&self, name: &str, range: TimeRange) -> u64 {
+        let times = self
+            .streams
+            .get(name)
+            .map_or(&[] as &[i64], |(times, _)| times);
+        times
+            .iter()
+            .filter(|time| range.contains(TimestampMillis(**time)))
+            .count() as u64
+    }
+
+    fn event_users(&self, name: &str) -> u64 {
+        self.event_rows(name, TimeRange::ALL).min(self.users)
+    }
+
+    fn property_names(&self, event: &str) -> Vec<String> {
+        self.streams
+            .get(event)
+            .map_or_else(Vec::new, |(_, types)| types.keys().cloned().collect())
+    }
+
+    fn property_types(&self, event: &str, path: &str) -> Option<TypeSet> {
+        self.streams.get(event)?.1.get(path).copied()
+    }
+
+    fn property_values(&self, _: &str, _: &str) -> Option<u64> {
+        None
+    }
+
+    fn attribute_names(&self) -> Vec<(AttributeTable, String)> {
+        self.attributes.keys().cloned().collect()
+    }
+
+    fn attribute_types(&self, table: AttributeTable, name: &str) -> Option<TypeSet> {
+        self.attributes.get(&(table, name.to_owned())).copied()
+    }
+
+    fn attribute_values(&self, _: AttributeTable, _: &str) -> Option<u64> {
+        None
+    }
+
+    fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
+        let times = || self.streams.values().flat_map(|(times, _)| times);
+        Some((
+            TimestampMillis(*times().min()?),
+            TimestampMillis(*times().max()?),
+        ))
+    }
+}
+
+fn expr(node: &PlanNode) -> Expr {
+    let kind = match &node.kind {
+        PlanKind::Everyone => ExprKind::Everyone,
+        PlanKind::Nobody => ExprKind::Nobody,
+        PlanKind::And(parts) => ExprKind::And(parts.iter().map(expr).collect()),
+        PlanKind::Or(parts) => ExprKind::Or(parts.iter().map(expr).collect()),
+        PlanKind::Not(part) => ExprKind::Not(Box::new(expr(part))),
+        PlanKind::UserId(ids) => ExprKind::UserId(ids.clone()),
+        PlanKind::Attribute {
+            operand,
+            test: wanted,
+        } => ExprKind::Attribute {
+            operand: AttributeOperand {
+                attribute: attribute(operand),
+                cast: operand.cast,
+            },
+            test: test(wanted),
+        },
+        PlanKind::Did(of) => ExprKind::Did(events(of)),
+        PlanKind::Measure { measure: of, test } => ExprKind::Measure {
+            measure: measure(of),
+            test: test.clone(),
+        },
+        PlanKind::Occurrence {
+            occurrence: of,
+            test: wanted,
+        } => {
+            let wanted = match wanted {
+                PlanOccurrenceTest::When(of) => OccurrenceTest::When(window(of)),
+                PlanOccurrenceTest::EventName(names) => {
+                    let names = names
+                        .iter()
+                        .filter(|(_, holds)| *holds)
+                        .map(|(name, _)| Literal::Text(name.clone()));
+                    OccurrenceTest::Property {
+                        operand: Operand::EventName,
+                        test: Test::In(names.collect()),
+                    }
+                }
+                PlanOccurrenceTest::Property {
+                    operand,
+                    test: wanted,
+                } => OccurrenceTest::Property {
+                    operand: operand.clone(),
+                    test: test(wanted),
+                },
+            };
+            ExprKind::Occurrence {
+                occurrence: occurrence(of),
+                test: wanted,
+            }
+        }
+        PlanKind::Sequence {
+            steps,
+            within,
+            window: at,
+        } => ExprKind::Sequence {
+            steps: steps.iter().map(selector).collect(),
+            within: *within,
+            window: window(at),
+        },
+        PlanKind::Rank {
+            end,
+            size,
+            measure: of,
+        } => ExprKind::Rank {
+            end: *end,
+            size: *size,
+            measure: measure(of),
+        },
+    };
+    kind.into()
+}
+
+fn attribute(of: &PlanAttribute) -> AttributeRef {
+    AttributeRef {
+        table: Some(of.table),
+        name: of.name.clone(),
+        span: Span::default(),
+    }
+}
+
+fn events(of: &PlanEvents) -> EventWindow {
+    EventWindow {
+        events: selector(&of.selector),
+        window: window(&of.window),
+    }
+}
+
+fn selector(of: &PlanSelector) -> EventSelector {
+    let part = |name: &str, filter: Option<&PlanPredicate>| {
+        (
+            EventName {
+                name: name.to_owned(),
+                span: Span::default(),
+            },
+            filter.map(predicate),
+        )
+    };
+    let parts = of
+        .events
+        .iter()
+        .map(|event| part(&event.name, event.filter.as_ref()))
+        .collect();
+    EventSelector {
+        names: EventNames::AnyOf(parts),
+        filter: None,
+        span: Span::default(),
+    }
+}
+
+fn window(of: &PlanWindow) -> Window {
+    let Some(anchor) = &of.anchor else {
+        return Window::Between(TimePoint::At(of.range.from.0), TimePoint::At(of.range.to.0));
+    };
+    assert_eq!(
+        of.range.from.0,
+        i64::MIN,
+        "an anchor is the only lower bound"
+    );
+    let instant = match &anchor.of {
+        PlanAnchorInstant::Event(of) => Anchor::Event(occurrence(of)),
+        PlanAnchorInstant::Attribute(of) => Anchor::Attribute(attribute(of)),
+    };
+    Window::Anchored {
+        relation: anchor.relation,
+        anchor: Box::new(instant),
+    }
+}
+
+fn occurrence(of: &PlanOccurrence) -> Occurrence {
+    Occurrence {
+        position: of.position,
+        of: events(&of.of),
+    }
+}
+
+fn measure(of: &PlanMeasure) -> Measure {
+    match of {
+        PlanMeasure::Count(of) => Measure::Count(events(of)),
+        PlanMeasure::Aggregate {
+            function,
+            operand,
+            of,
+        } => {
+            let (property, cast) = match operand {
+                Operand::Property(path) => (path.clone(), None),
+                Operand::Cast { cast, property } => (property.clone(), Some(*cast)),
+                other => panic!("{other:?} is not summed"),
+            };
+            Measure::Aggregate {
+                function: *function,
+                property,
+                cast,
+                of: events(of),
+            }
+        }
+        PlanMeasure::Days(of) => Measure::Days(events(of)),
+        PlanMeasure::DaysSinceFirst(of) => Measure::DaysSinceFirst(events(of)),
+        PlanMeasure::DaysSinceLast(of) => Measure::DaysSinceLast(events(of)),
+        PlanMeasure::Attribute(of) => Measure::Attribute(AttributeOperand {
+            attribute: attribute(of),
+            cast: of.cast,
+        }),
+    }
+}
+
+fn predicate(of: &PlanPredicate) -> Predicate {
+    match of {
+        PlanPredicate::Always => Predicate::And(Vec::new()),
+        PlanPredicate::Never => Predicate::Or(Vec::new()),
+        PlanPredicate::And(parts) => Predicate::And(parts.iter().map(predicate).collect()),
+        PlanPredicate::Or(parts) => Predicate::Or(parts.iter().map(predicate).collect()),
+        PlanPredicate::Not(part) => Predicate::Not(Box::new(predicate(part))),
+        PlanPredicate::Test {
+            operand,
+            test: wanted,
+        } => {
+            assert_ne!(
+                *operand,
+                Operand::EventName,
+                "the name of an event is known where it stands"
+            );
+            Predicate::Test {
+                operand: operand.clone(),
+                test: test(wanted),
+                span: Span::default(),
+            }
+        }
+    }
+}
+
+fn test(of: &PlanTest) -> Test {
+    let literals = |of: &[PlanLiteral]| of.iter().map(literal).collect();
+    match of {
+        PlanTest::Compare(op, value) => Test::Compare(*op, literal(value)),
+        PlanTest::CompareAttribute(op, of) => Test::CompareAttribute(*op, attribute(of)),
+        PlanTest::Between(low, high) => Test::Between(literal(low), literal(high)),
+        PlanTest::In(values) => Test::In(literals(values)),
+        PlanTest::NotIn(values) => Test::NotIn(literals(values)),
+        PlanTest::Contains(part) => Test::Contains(part.clone()),
+        PlanTest::StartsWith(part) => Test::StartsWith(part.clone()),
+        PlanTest::EndsWith(part) => Test::EndsWith(part.clone()),
+        PlanTest::Matches(pattern) => Test::Matches(pattern.clone()),
+        PlanTest::IsSet => Test::IsSet,
+        PlanTest::IsNotSet => Test::IsNotSet,
+        PlanTest::Has(value) => Test::Has(literal(value)),
+        PlanTest::HasAny(values) => Test::HasAny(literals(values)),
+        PlanTest::HasAll(values) => Test::HasAll(literals(values)),
+    }
+}
+
+fn literal(of: &PlanLiteral) -> Literal {
+    match of {
+        PlanLiteral::Text(text, instant) => {
+            let read = TimestampMillis::parse(text)
+                .ok()
+                .map(|(instant, _)| instant);
+            assert_eq!(*instant, read, "`{text}` is an instant or is none");
+            Literal::Text(text.clone())
+        }
+        PlanLiteral::Integer(value) => Literal::Integer(*value),
+        PlanLiteral::Float(value) => Literal::Float(*value),
+        PlanLiteral::Bool(value) => Literal::Bool(*value),
+        PlanLiteral::Time(instant) => Literal::Time(TimePoint::At(instant.0)),
+    }
+}
+
+/// The answer by way of the plan.
+fn answer(
+    data: &Data,
+    segment: &Segment,
+    as_of: TimestampMillis,
+    reorder: bool,
+) -> Result<Vec<String>, String> {
+    let options = PlanOptions {
+        reorder,
+        ..PlanOptions::default()
+    };
+    let plan =
+        plan(segment, &Names::new(data), as_of, &options).map_err(|error| error.to_string())?;
+    Reference::new(data)
+        .evaluate(&Segment::new(expr(&plan.root)), as_of)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn plans_of_random_segments_answer_the_same() {
+    for seed in 0..1_500 {
+        let world = world(seed);
+        let mut rng = Rng::new(seed ^ 0x91a);
+        for number in 0..4 {
+            let segment = segment(&mut rng, &world, number);
+            let as_of = *rng.pick(&world.as_of);
+            let reorder = number % 2 == 0;
+            let differs = |data: &Data, segment: &Segment| {
+                let expected = Reference::new(data)
+                    .evaluate(segment, as_of)
+                    .map_err(|error| error.to_string());
+                answer(data, segment, as_of, reorder) != expected
+            };
+            if differs(&world.data, &segment) {
+                let (data, segment) = shrink(&world.data, &segment, differs);
+                let expected = Reference::new(&data)
+                    .evaluate(&segment, as_of)
+                    .unwrap_or_default();
+                panic!(
+                    "seed {seed}: the plan answers {:?}\n{}",
+                    answer(&data, &segment, as_of, reorder),
+                    suite::print("to be named", &data, &segment, as_of, &expected)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn plans_of_the_suite_answer_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/suite");
+    let cases = suite::load(&folder).expect("the suite");
+    for case in &cases {
+        let found = case
+            .segment
+            .parse::<Segment>()
+            .map_err(|error| error.to_string())
+            .and_then(|segment| answer(&case.data, &segment, case.as_of, true));
+        match (&case.expect, &found) {
+            (suite::Expect::Users(expected), Ok(found)) => {
+                assert_eq!(found, expected, "{}", case.name)
+            }
+            (suite::Expect::Error(part), Err(error)) => {
+                assert!(error.contains(part), "{}: {error}", case.name)
+            }
+            (expected, found) => panic!("{}: {found:?} instead of {expected:?}", case.name),
+        }
+    }
+    let tested: BTreeSet<_> = cases
+        .iter()
+        .map(|case| case.name.split(':').next())
+        .collect();
+    assert!(
+        cases.len() >= 400 && tested.len() >= 15,
+        "{} cases of {} subjects",
+        cases.len(),
+        tested.len()
+    );
+}
