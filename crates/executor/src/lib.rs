@@ -1,1 +1,44 @@
-//! Crowdset's executor: a plan over partitions, chunk by chunk of users.
+//! Crowdset's executor: a plan over partitions of events, chunk by chunk of users.
+//!
+//! This crate answers *who?*: which users of one immutable state of a store ([`Dataset`]) does a
+//! plan select? It must not know query text, files, or how rows came to be. It runs on whatever
+//! rayon pool it is called in, and its answers do not depend on it.
+//!
+//! ```text
+//! Plan ─bind─▶ conditions, each bound to every partition: streams, row ranges, filters, index sets
+//!                │
+//!                ▼  for each chunk of 16,384 users, on any thread
+//!              256 words per node ─ and, or, not ─▶ Audience
+//! ```
+//!
+//! Binding turns literals into ranges of stored codes; the pass over chunks is loops over slices
+//! without a branch per row ([`Kernels`]). Conditions are tried in the order of the plan, each only
+//! for users for whom it still matters.
+
+mod attribute;
+mod audience;
+mod clock;
+mod condition;
+mod control;
+mod dataset;
+mod error;
+mod evaluate;
+mod events;
+mod filter;
+mod kernel;
+mod options;
+mod profile;
+mod program;
+mod schedule;
+mod scratch;
+mod truth;
+mod value;
+mod words;
+
+pub use audience::Audience;
+pub use control::{Control, ProgressFn};
+pub use dataset::{Dataset, PartitionHandle};
+pub use error::EvalError;
+pub use evaluate::{contains, count_many, evaluate, evaluate_many, profile};
+pub use options::{ExecOptions, Kernels};
+pub use profile::{NodeProfile, Path};

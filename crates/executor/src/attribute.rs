@@ -1,0 +1,337 @@
+//! What is known of a user as of an instant: columns of `users`, user properties with their history.
+
+use crate::EvalError;
+use crate::filter::{Filter, RowContext, values_satisfy};
+use crate::kernel::{BLOCK, Machine};
+use crate::scratch::Scratch;
+use crate::truth::{Truth, ValueRef};
+use crate::value::Values;
+use crate::words::{self, Words};
+use crowdset_index::FrozenSet;
+use crowdset_query::PlanTest;
+use crowdset_query::{Cast, CompareOp};
+use crowdset_storage::{History, PartData, TimeOffsets, Times};
+use crowdset_types::{CHUNK_USERS, ChunkId, TimestampMillis, UserOrdinal};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The code of no value, in histories.
+const UNSET: u32 = u32::MAX;
+
+/// An attribute as of an instant.
+pub(crate) struct Attribute<'a> {
+    values: Values<'a>,
+    /// Only if the instant lies before the last change; otherwise the column is the answer.
+    history: Option<&'a History>,
+    as_of: TimestampMillis,
+    /// How many user ordinals there are.
+    ordinals: usize,
+}
+
+impl<'a> Attribute<'a> {
+    pub(crate) fn new(
+        attribute: Option<&'a crowdset_storage::Attribute>,
+        cast: Option<Cast>,
+        as_of: TimestampMillis,
+        ordinals: usize,
+    ) -> Result<Self, EvalError> {
+        let Some(attribute) = attribute else {
+            return Ok(Self {
+                values: Values { column: None, cast },
+                history: None,
+                as_of,
+                ordinals,
+            });
+        };
+        // Values of updates at `latest` are visible only after it.
+        let is_past = attribute.latest().is_some_and(|latest| as_of.0 <= latest);
+        let history = if is_past { attribute.history()? } else { None };
+        Ok(Self {
+            values: Values {
+                column: Some(attribute.column()?),
+                cast,
+            },
+            history,
+            as_of,
+            ordinals,
+        })
+    }
+
+    /// The user's value; `None` if there is none or it cannot be changed as asked.
+    pub(crate) fn value(&self, ordinal: u32) -> Option<ValueRef<'a>> {
+        let Some(history) = self.history else {
+            return self.values.get(ordinal as usize);
+        };
+        let user = UserOrdinal(ordinal);
+        let rows = history.chunk(user.chunk());
+        let within = user.within_chunk();
+        let first = rows.users.partition_point(|&other| other < within);
+        let count = rows.users[first..].partition_point(|&other| other == within);
+        if count == 0 {
+            return self.values.get(ordinal as usize);
+        }
+        let visible =
+            rows.at[first..first + count].partition_point(|&at| is_visible(at, self.as_of));
+        if visible == 0 {
+            return None;
+        }
+        match rows.codes[first + visible - 1] {
+            UNSET => None,
+            code => ValueRef::Text(Cow::Borrowed(self.text(code)?)).cast(self.values.cast),
+        }
+    }
+
+    /// The instant the user's value stands for: a time, or text that is RFC 3339.
+    pub(crate) fn instant(&self, ordinal: u32) -> Option<i64> {
+        match self.value(ordinal)? {
+            ValueRef::Time(at) => Some(at),
+            ValueRef::Text(text) => TimestampMillis::parse(&text).ok().map(|(at, _)| at.0),
+            _ => None,
+        }
+    }
+
+    fn text(&self, code: u32) -> Option<&'a str> {
+        self.values
+            .parts()
+            .iter()
+            .find_map(|part| match &part.data {
+                PartData::Text { dictionary, .. } if (code as usize) < dictionary.len() => {
+                    Some(dictionary.get(code as usize))
+                }
+                _ => None,
+            })
+    }
+
+    /// Writes each user's code as of the instant; [`UNSET`] for those without a value.
+    fn codes_as_of(&self, history: &History, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) {
+        codes.fill(UNSET);
+        let text = self
+            .values
+            .parts()
+            .iter()
+            .find_map(|part| match &part.data {
+                PartData::Text { codes, .. } => Some((part, codes)),
+                _ => None,
+            });
+        if let (Some((part, stored)), Some(column)) = (text, self.values.column) {
+            let first = chunk.first().0 as usize;
+            for (row, code) in (first..column.rows).zip(codes.iter_mut()) {
+                if part.is_present(row) {
+                    *code = stored.get(row) as u32;
+                }
+            }
+        }
+        let rows = history.chunk(chunk);
+        let mut previous = None;
+        for ((&user, &at), &code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
+            let slot = &mut codes[user as usize & (CHUNK_USERS - 1)];
+            // A user with a history has the values of the history only.
+            if previous != Some(user) {
+                *slot = UNSET;
+                previous = Some(user);
+            }
+            if is_visible(at, self.as_of) {
+                *slot = code;
+            }
+        }
+    }
+}
+
+fn is_visible(at: i64, as_of: TimestampMillis) -> bool {
+    // The beginning of time stands for "always", also for an evaluation at it.
+    at < as_of.0 || at == i64::MIN
+}
+
+/// `attr OP value`, made ready.
+pub(crate) struct AttributeCondition<'a> {
+    attribute: Attribute<'a>,
+    how: How<'a>,
+}
+
+enum How<'a> {
+    /// Users with these values, from the index.
+    Sets(Vec<FrozenSet<'a>>),
+    /// The column of values at the end of time, and the verdict on users past its end.
+    Column { filter: Filter<'a>, missing: bool },
+    /// A verdict per code, then the one on users without a value.
+    History {
+        history: &'a History,
+        verdicts: Vec<u8>,
+    },
+    /// Against another attribute of the same user.
+    Attribute { op: CompareOp, right: Attribute<'a> },
+}
+
+impl<'a> AttributeCondition<'a> {
+    /// `right` must be given for [`PlanTest::CompareAttribute`], and only then. `sets` finds the
+    /// users with codes of the attribute's dictionary, at the end of time, if an index has all.
+    pub(crate) fn new(
+        attribute: Attribute<'a>,
+        test: Cow<'a, PlanTest>,
+        right: Option<Attribute<'a>>,
+        sets: impl FnOnce(&[(u64, u64)]) -> Result<Option<Vec<FrozenSet<'a>>>, EvalError>,
+    ) -> Result<Self, EvalError> {
+        if let (PlanTest::CompareAttribute(op, _), Some(right)) = (&*test, right) {
+            let op = *op;
+            return Ok(Self {
+                attribute,
+                how: How::Attribute { op, right },
+            });
+        }
+        let is_equality = matches!(
+            *test,
+            PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_)
+        );
+        let truth = Arc::new(Truth::new(test, true)?);
+        let how = if let Some(history) = attribute.history {
+            let dictionary = attribute
+                .values
+                .parts()
+                .iter()
+                .find_map(|part| match &part.data {
+                    PartData::Text { dictionary, .. } => Some(dictionary),
+                    _ => None,
+                });
+            let of_code = |code: usize| {
+                let text = ValueRef::Text(Cow::Borrowed(dictionary?.get(code)));
+                text.cast(attribute.values.cast)
+            };
+            let len = dictionary.map_or(0, crowdset_storage::Dictionary::len);
+            let verdict = |value: Option<ValueRef<'_>>| {
+                value.map_or(truth.of_missing(), |value| truth.of(&value))
+            };
+            let verdicts = (0..=len)
+                .map(|code| u8::from(verdict(if code < len { of_code(code) } else { None })));
+            How::History {
+                history,
+                verdicts: verdicts.collect(),
+            }
+        } else if let Some(ranges) = Self::equal_codes(&attribute, is_equality, &truth)
+            && let Some(sets) = sets(&ranges)?
+        {
+            How::Sets(sets)
+        } else {
+            How::Column {
+                filter: Filter::of_values(attribute.values, &truth),
+                missing: truth.of_missing(),
+            }
+        };
+        Ok(Self { attribute, how })
+    }
+
+    /// The codes of text that passes, if the attribute is nothing but text and the test asks for few.
+    fn equal_codes(
+        attribute: &Attribute<'_>,
+        is_equality: bool,
+        truth: &Truth<'_>,
+    ) -> Option<Vec<(u64, u64)>> {
+        let [part] = attribute.values.parts() else {
+            return None;
+        };
+        let PartData::Text { dictionary, .. } = &part.data else {
+            return None;
+        };
+        if !is_equality || attribute.values.cast.is_some() {
+            return None;
+        }
+        crate::filter::text_ranges(dictionary, truth)
+    }
+
+    /// How the answer is found, for profiles.
+    pub(crate) fn path(&self) -> crate::Path {
+        match self.how {
+            How::Sets(_) => crate::Path::Index,
+            How::Column { .. } | How::Attribute { .. } => crate::Path::Column,
+            How::History { .. } => crate::Path::History,
+        }
+    }
+
+    /// Users to look at, for costs; index sets are nearly free.
+    pub(crate) fn rows(&self) -> u64 {
+        match self.how {
+            How::Sets(_) => 0,
+            How::Column { .. } => self.attribute.ordinals as u64 / 8,
+            How::History { .. } => self.attribute.ordinals as u64,
+            How::Attribute { .. } => self.attribute.ordinals as u64 * 32,
+        }
+    }
+
+    /// The users of a chunk, of whom only those in `wanted` matter.
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        found: &mut Words,
+    ) {
+        found.fill(0);
+        let first = chunk.first().0;
+        match &self.how {
+            How::Sets(sets) => {
+                for set in sets {
+                    set.or_chunk(chunk, found);
+                }
+            }
+            How::Column { filter, missing } => {
+                self.eval_column(filter, *missing, machine, chunk, found)
+            }
+            How::History { history, verdicts } => {
+                let mut codes = scratch.u32s.take();
+                self.attribute.codes_as_of(history, chunk, &mut codes);
+                let missing = verdicts[verdicts.len() - 1];
+                let mut bytes = [0_u8; CHUNK_USERS];
+                for (byte, &code) in bytes.iter_mut().zip(codes.iter()) {
+                    *byte = verdicts.get(code as usize).copied().unwrap_or(missing);
+                }
+                machine.pack(&bytes, found);
+                scratch.u32s.give(codes);
+            }
+            How::Attribute { op, right } => words::for_each(wanted, |user| {
+                let ordinal = first + user as u32;
+                let pair = self.attribute.value(ordinal).zip(right.value(ordinal));
+                if pair.is_some_and(|(left, right)| values_satisfy(&left, *op, &right, true)) {
+                    words::set(found, user);
+                }
+            }),
+        }
+        words::and(found, wanted);
+    }
+
+    fn eval_column(
+        &self,
+        filter: &Filter<'_>,
+        missing: bool,
+        machine: Machine,
+        chunk: ChunkId,
+        found: &mut Words,
+    ) {
+        // Users carry no times: attribute filters never ask for them.
+        let times = Times {
+            base: 0,
+            offsets: TimeOffsets::U32(&[]),
+        };
+        let context = RowContext {
+            machine,
+            chunk,
+            users: &[],
+            times,
+        };
+        let rows = self.attribute.values.column.map_or(0, |column| column.rows);
+        let first = (chunk.first().0 as usize).min(rows);
+        let end = rows.min(chunk.first().0 as usize + CHUNK_USERS);
+        let mut bytes = [0_u8; CHUNK_USERS];
+        for start in (first..end).step_by(BLOCK) {
+            let block = start..end.min(start + BLOCK);
+            let mask = &mut bytes[start - first..block.end - first];
+            filter.eval(&context, block, mask);
+        }
+        bytes[end - first..].fill(u8::from(missing));
+        machine.pack(&bytes, found);
+    }
+
+    /// The attribute, for measures that need its value.
+    pub(crate) fn attribute(&self) -> &Attribute<'a> {
+        &self.attribute
+    }
+}

@@ -1,0 +1,293 @@
+//! The users that a segment selects, and the algebra on them.
+
+use crate::words;
+use crowdset_storage::{Damaged, Users};
+use crowdset_types::{CHUNK_USERS, CHUNK_WORDS, ChunkId, UserOrdinal};
+use roaring::RoaringBitmap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The users of the universe that a segment selects at one instant.
+///
+/// Everyone and nobody have forms of their own: algebra on them is free. All else is one bit per
+/// user ordinal. Two audiences can be combined only if they come from the same state of the store.
+#[derive(Clone)]
+pub struct Audience {
+    users: Arc<Users>,
+    form: Form,
+}
+
+#[derive(Clone)]
+enum Form {
+    Everyone,
+    Nobody,
+    /// Neither empty nor full.
+    Some {
+        words: Arc<Vec<u64>>,
+        len: u64,
+    },
+}
+
+impl Audience {
+    /// The whole universe.
+    pub fn everyone(users: Arc<Users>) -> Self {
+        if users.universe_len() == 0 {
+            return Self::nobody(users);
+        }
+        Self {
+            users,
+            form: Form::Everyone,
+        }
+    }
+
+    /// No user.
+    pub fn nobody(users: Arc<Users>) -> Self {
+        Self {
+            users,
+            form: Form::Nobody,
+        }
+    }
+
+    /// The users of the universe among `ordinals`; others are left out.
+    pub fn from_ordinals(
+        users: Arc<Users>,
+        ordinals: impl IntoIterator<Item = UserOrdinal>,
+    ) -> Self {
+        let mut words = vec![0; users.chunks() * CHUNK_WORDS];
+        for ordinal in ordinals {
+            if let Some(word) = words.get_mut(ordinal.0 as usize / 64) {
+                *word |= 1 << (ordinal.0 % 64);
+            }
+        }
+        for (chunk, words) in words.chunks_exact_mut(CHUNK_WORDS).enumerate() {
+            for (word, universe) in words.iter_mut().zip(users.universe(ChunkId(chunk as u32))) {
+                *word &= universe;
+            }
+        }
+        Self::from_words(users, words)
+    }
+
+    /// One bit per ordinal, all within the universe, `CHUNK_WORDS` words for each chunk.
+    pub(crate) fn from_words(users: Arc<Users>, words: Vec<u64>) -> Self {
+        let len = words::count(&words);
+        let form = if len == 0 {
+            Form::Nobody
+        } else if len == users.universe_len() {
+            Form::Everyone
+        } else {
+            Form::Some {
+                words: Arc::new(words),
+                len,
+            }
+        };
+        Self { users, form }
+    }
+
+    /// The users and ids this audience refers to.
+    pub fn users(&self) -> &Arc<Users> {
+        &self.users
+    }
+
+    /// How many users.
+    pub fn len(&self) -> u64 {
+        match &self.form {
+            Form::Everyone => self.users.universe_len(),
+            Form::Nobody => 0,
+            Form::Some { len, .. } => *len,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.form, Form::Nobody)
+    }
+
+    /// Whether it is the whole universe.
+    pub fn is_everyone(&self) -> bool {
+        self.len() == self.users.universe_len()
+    }
+
+    /// Whether the user is in it; false for a user outside of the universe.
+    pub fn contains(&self, user: UserOrdinal) -> bool {
+        let (word, bit) = (user.0 as usize / 64, user.0 % 64);
+        match &self.form {
+            Form::Nobody => false,
+            Form::Some { words, .. } => words.get(word).is_some_and(|word| word >> bit & 1 == 1),
+            Form::Everyone => {
+                user.chunk().index() < self.users.chunks()
+                    && self.users.universe(user.chunk())[word % CHUNK_WORDS] >> bit & 1 == 1
+            }
+        }
+    }
+
+    /// The bits of one chunk, `CHUNK_WORDS` words, least significant first; empty if nobody is in it.
+    pub fn chunk(&self, chunk: ChunkId) -> &[u64] {
+        if chunk.index() >= self.users.chunks() {
+            return &[];
+        }
+        match &self.form {
+            Form::Everyone => self.users.universe(chunk),
+            Form::Nobody => &[],
+            Form::Some { words, .. } => &words[chunk.index() * CHUNK_WORDS..][..CHUNK_WORDS],
+        }
+    }
+
+    /// The users, ascending by ordinal, which is the order of first appearance, not of ids.
+    pub fn iter(&self) -> impl Iterator<Item = UserOrdinal> + '_ {
+        (0..self.users.chunks() as u32).flat_map(move |chunk| {
+            self.chunk(ChunkId(chunk))
+                .iter()
+                .enumerate()
+                .flat_map(move |(index, &word)| {
+                    let first = chunk * CHUNK_USERS as u32 + index as u32 * 64;
+                    Bits(word).map(move |bit| UserOrdinal(first + bit))
+                })
+        })
+    }
+
+    /// The users by ascending id. Costs one look at every user of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] if the stored order of ids is.
+    pub fn iter_by_id(&self) -> Result<impl Iterator<Item = UserOrdinal> + '_, Damaged> {
+        self.users.touch_ranks()?;
+        Ok(self
+            .users
+            .ranked()
+            .iter()
+            .map(|&ordinal| UserOrdinal(ordinal))
+            .filter(|&user| self.contains(user)))
+    }
+
+    /// The users that are in this one, in the other, or in both.
+    ///
+    /// # Panics
+    ///
+    /// If the two come from different states of a store, like all binary operations here.
+    pub fn union(&self, other: &Self) -> Self {
+        self.combine(other, |left, right| left | right)
+    }
+
+    /// The users that are in both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, |left, right| left & right)
+    }
+
+    /// The users that are in this one and not in the other.
+    pub fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |left, right| left & !right)
+    }
+
+    /// The users of the universe that are not in this one.
+    pub fn complement(&self) -> Self {
+        Self::everyone(self.users.clone()).difference(self)
+    }
+
+    /// How many users are in both, without making the set.
+    pub fn intersection_len(&self, other: &Self) -> u64 {
+        self.check_same(other);
+        (0..self.users.chunks() as u32)
+            .map(|chunk| {
+                let pairs = self
+                    .chunk(ChunkId(chunk))
+                    .iter()
+                    .zip(other.chunk(ChunkId(chunk)));
+                pairs
+                    .map(|(left, right)| u64::from((left & right).count_ones()))
+                    .sum::<u64>()
+            })
+            .sum()
+    }
+
+    /// The same set of ordinals as a roaring bitmap.
+    pub fn to_bitmap(&self) -> RoaringBitmap {
+        RoaringBitmap::from_sorted_iter(self.iter().map(|user| user.0)).unwrap_or_default()
+    }
+
+    fn check_same(&self, other: &Self) {
+        assert!(
+            Arc::ptr_eq(&self.users, &other.users),
+            "audiences of different states of a store cannot be combined"
+        );
+    }
+
+    fn combine(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+        self.check_same(other);
+        match (&self.form, &other.form) {
+            // Equal bits in, equal bits out: the operation on all ones and all zeros decides.
+            (Form::Everyone | Form::Nobody, Form::Everyone | Form::Nobody) => {
+                let ones = |form: &Form| {
+                    if matches!(form, Form::Everyone) {
+                        u64::MAX
+                    } else {
+                        0
+                    }
+                };
+                if op(ones(&self.form), ones(&other.form)) == 0 {
+                    Self::nobody(self.users.clone())
+                } else {
+                    Self::everyone(self.users.clone())
+                }
+            }
+            _ => {
+                let zeros = [0; CHUNK_WORDS];
+                let mut words = Vec::with_capacity(self.users.chunks() * CHUNK_WORDS);
+                for chunk in (0..self.users.chunks() as u32).map(ChunkId) {
+                    let left = if self.is_empty() {
+                        &zeros[..]
+                    } else {
+                        self.chunk(chunk)
+                    };
+                    let right = if other.is_empty() {
+                        &zeros[..]
+                    } else {
+                        other.chunk(chunk)
+                    };
+                    words.extend(
+                        left.iter()
+                            .zip(right)
+                            .map(|(&left, &right)| op(left, right)),
+                    );
+                }
+                Self::from_words(self.users.clone(), words)
+            }
+        }
+    }
+}
+
+impl PartialEq for Audience {
+    /// Equal if both hold the same ordinals.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Audience {}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Audience({} of {})",
+            self.len(),
+            self.users.universe_len()
+        )
+    }
+}
+
+/// The positions of the bits of a word.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros();
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
+}

@@ -1,0 +1,282 @@
+//! How many different values a property has among a user's events.
+
+use super::measure::{BITS_MAX, UserSets};
+use super::numeric::columns;
+use crate::EvalError;
+use crate::events::{Events, Rows};
+use crate::kernel::{BLOCK, Machine};
+use crate::profile::Tally;
+use crate::scratch::Scratch;
+use crate::truth::ValueRef;
+use crate::value::Values;
+use crate::words::Words;
+use crowdset_query::Operand;
+use crowdset_storage::{Bits, Codes, PartData};
+use crowdset_types::{CHUNK_USERS, ChunkId, Number, compare_numbers};
+use hashbrown::HashMap;
+use std::cmp::Ordering;
+
+/// Thresholds up to this one need no more than so many values of each user to be remembered.
+const SLOTS: usize = 4;
+
+/// An empty slot: no dictionary has so many texts.
+const NO_CODE: u32 = u32::MAX;
+
+/// How many different values.
+pub(crate) struct Distinct<'a> {
+    events: Events<'a>,
+    keys: Keys<'a>,
+    max: u64,
+}
+
+enum Keys<'a> {
+    /// All values are texts or arrays: numbers that mean the same in every partition.
+    Codes {
+        sources: Vec<Vec<CodedPart<'a>>>,
+        len: u64,
+    },
+    /// Values of any type.
+    Any(Vec<Values<'a>>),
+}
+
+struct CodedPart<'a> {
+    presence: Option<&'a Bits>,
+    codes: &'a Codes,
+    /// The number of each code.
+    numbers: Vec<u32>,
+}
+
+impl<'a> Distinct<'a> {
+    /// `max`: no need to tell counts beyond it apart.
+    pub(crate) fn bind(
+        events: Events<'a>,
+        operand: &'a Operand,
+        max: u64,
+    ) -> Result<Self, EvalError> {
+        let values = columns(&events, operand)?;
+        let is_coded = values.iter().all(|values| {
+            values.cast.is_none()
+                && values
+                    .parts()
+                    .iter()
+                    .all(|part| matches!(part.data, PartData::Text { .. } | PartData::Array { .. }))
+        });
+        let keys = if is_coded {
+            Self::codes(&values)
+        } else {
+            Keys::Any(values)
+        };
+        Ok(Self { events, keys, max })
+    }
+
+    fn codes(values: &[Values<'a>]) -> Keys<'a> {
+        let mut numbers: HashMap<(bool, &'a [u8]), u32> = HashMap::new();
+        let parts_len: usize = values.iter().map(|values| values.parts().len()).sum();
+        let mut len = 0;
+        let sources = values
+            .iter()
+            .map(|values| {
+                let parts = values.parts().iter().filter_map(|part| {
+                    let (is_array, dictionary, codes) = match &part.data {
+                        PartData::Text { dictionary, codes } => (false, dictionary, codes),
+                        PartData::Array { dictionary, codes } => (true, dictionary, codes),
+                        _ => return None,
+                    };
+                    let of_codes = (0..dictionary.len())
+                        .map(|code| {
+                            // One part alone needs no common numbers.
+                            if parts_len == 1 {
+                                len = code as u32 + 1;
+                                return code as u32;
+                            }
+                            let next = numbers.len() as u32;
+                            len = len.max(next + 1);
+                            *numbers
+                                .entry((is_array, dictionary.get_bytes(code)))
+                                .or_insert(next)
+                        })
+                        .collect();
+                    Some(CodedPart {
+                        presence: part.presence.as_ref(),
+                        codes,
+                        numbers: of_codes,
+                    })
+                });
+                parts.collect()
+            })
+            .collect();
+        Keys::Codes {
+            sources,
+            len: u64::from(len),
+        }
+    }
+
+    pub(crate) fn events(&self) -> &Events<'a> {
+        &self.events
+    }
+
+    /// The count of each wanted user; counts beyond the maximum may come out as any number beyond it.
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) -> Box<[u32; CHUNK_USERS]> {
+        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
+        let counts = match &self.keys {
+            Keys::Codes { sources, len } => {
+                let mut visit_all = |visit: &mut dyn FnMut(&[u16], &[u8], &[u32])| {
+                    self.events.scan(
+                        machine,
+                        chunk,
+                        wanted,
+                        bounds.as_ref(),
+                        tally,
+                        &mut |rows| {
+                            for part in &sources[rows.source] {
+                                part.visit(machine, rows, visit);
+                            }
+                        },
+                    );
+                };
+                if *len > BITS_MAX && self.max < SLOTS as u64 {
+                    few(scratch, &mut visit_all)
+                } else {
+                    let mut sets = UserSets::new(scratch, *len);
+                    visit_all(&mut |users, mask, numbers| {
+                        sets.add(users, Some(mask), numbers, u64::from)
+                    });
+                    sets.count(scratch)
+                }
+            }
+            Keys::Any(values) => {
+                let mut pairs = std::mem::take(&mut scratch.wide_pairs);
+                pairs.clear();
+                let mut texts: HashMap<(bool, String), u64> = HashMap::new();
+                self.events.scan(
+                    machine,
+                    chunk,
+                    wanted,
+                    bounds.as_ref(),
+                    tally,
+                    &mut |rows| {
+                        let values = &values[rows.source];
+                        for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate()
+                        {
+                            if rows.mask.is_none_or(|mask| mask[index] == 1)
+                                && let Some(value) = values.get(row)
+                            {
+                                pairs.push((user, key(&value, &mut texts)));
+                            }
+                        }
+                    },
+                );
+                pairs.sort_unstable();
+                pairs.dedup();
+                let mut counts = scratch.u32s.take();
+                counts.fill(0);
+                for &(user, _) in &pairs {
+                    counts[user as usize] += 1;
+                }
+                scratch.wide_pairs = pairs;
+                counts
+            }
+        };
+        if let Some(bounds) = bounds {
+            bounds.give(scratch);
+        }
+        counts
+    }
+}
+
+impl CodedPart<'_> {
+    /// Hands out blocks of users, masks and numbers.
+    fn visit(
+        &self,
+        machine: Machine,
+        rows: &Rows<'_>,
+        visit: &mut dyn FnMut(&[u16], &[u8], &[u32]),
+    ) {
+        let mut mask = [0_u8; BLOCK];
+        let mut numbers = [0_u32; BLOCK];
+        for start in (0..rows.users.len()).step_by(BLOCK) {
+            let len = BLOCK.min(rows.users.len() - start);
+            let (mask, numbers) = (&mut mask[..len], &mut numbers[..len]);
+            match rows.mask {
+                Some(other) => mask.copy_from_slice(&other[start..start + len]),
+                None => mask.fill(1),
+            }
+            let range = rows.range.start + start..rows.range.start + start + len;
+            if let Some(bits) = self.presence {
+                machine.and_bits(&bits.0, range.start, mask);
+            }
+            // Rows without a value may hold any code; their mask is zero.
+            let number = |code: usize| self.numbers.get(code).copied().unwrap_or(0);
+            macro_rules! look_up {
+                ($codes:expr) => {
+                    for (out, &code) in numbers.iter_mut().zip(&$codes[range]) {
+                        *out = number(code as usize);
+                    }
+                };
+            }
+            match self.codes {
+                Codes::U8(codes) => look_up!(codes),
+                Codes::U16(codes) => look_up!(codes),
+                Codes::U32(codes) => look_up!(codes),
+                Codes::U64(codes) => look_up!(codes),
+            }
+            visit(&rows.users[start..start + len], mask, numbers);
+        }
+    }
+}
+
+type VisitAll<'v> = &'v mut dyn FnMut(&mut dyn FnMut(&[u16], &[u8], &[u32]));
+
+/// Remembers up to [`SLOTS`] values of each user, side by side.
+fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]> {
+    let mut slots = vec![[NO_CODE; SLOTS]; CHUNK_USERS];
+    let mut counts = scratch.u32s.take();
+    counts.fill(0);
+    visit_all(&mut |users, mask, numbers| {
+        for ((&user, &mask), &number) in users.iter().zip(mask).zip(numbers) {
+            let user = user as usize & (CHUNK_USERS - 1);
+            let (slots, count) = (&mut slots[user], &mut counts[user]);
+            let seen = slots
+                .iter()
+                .fold(false, |seen, &slot| seen | (slot == number));
+            let is_new = (mask == 1) & !seen & (*count < SLOTS as u32);
+            let slot = &mut slots[*count as usize % SLOTS];
+            *slot = if is_new { number } else { *slot };
+            *count += u32::from(is_new);
+        }
+    });
+    counts
+}
+
+/// A number that is the same for equal values of one type, and for no others.
+fn key(value: &ValueRef<'_>, texts: &mut HashMap<(bool, String), u64>) -> u128 {
+    let mut number_of = |is_array: bool, text: &str| {
+        let next = texts.len() as u64;
+        *texts.entry((is_array, text.to_owned())).or_insert(next)
+    };
+    let (kind, bits) = match value {
+        ValueRef::Bool(value) => (0, u64::from(*value)),
+        ValueRef::Number(Number::Integer(value)) => (1, *value as u64),
+        ValueRef::Number(Number::Float(value)) => {
+            let whole = *value as i64;
+            if compare_numbers(Number::Integer(whole), Number::Float(*value))
+                == Some(Ordering::Equal)
+            {
+                (1, whole as u64)
+            } else {
+                (2, value.to_bits())
+            }
+        }
+        ValueRef::Text(text) => (3, number_of(false, text)),
+        ValueRef::Time(at) => (4, *at as u64),
+        ValueRef::Array(json) => (5, number_of(true, json)),
+    };
+    kind << 64 | u128::from(bits)
+}

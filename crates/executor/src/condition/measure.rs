@@ -1,0 +1,597 @@
+//! A number per user, and what it must be.
+
+use super::distinct::Distinct;
+use super::numeric::Numeric;
+use super::occurrence::Occurrence;
+use crate::attribute::{Attribute, AttributeCondition};
+use crate::dataset::Binder;
+use crate::events::Events;
+use crate::filter::Attributes;
+use crate::kernel::Machine;
+use crate::profile::Tally;
+use crate::scratch::Scratch;
+use crate::truth::{Truth, ValueRef};
+use crate::words::{self, Words};
+use crate::{EvalError, Path};
+use crowdset_query::{Aggregate, NumberTest, Position};
+use crowdset_query::{PlanLiteral, PlanMeasure, PlanTest};
+use crowdset_storage::TimeOffsets;
+use crowdset_types::{
+    CHUNK_USERS, CHUNK_WORDS, ChunkId, ExactSum, Number, TimestampMillis, parse_number,
+};
+use std::borrow::Cow;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Days or values up to this many are kept as bits per user, further ones as sorted pairs.
+pub(super) const BITS_MAX: u64 = 1_024;
+
+/// Counters of eight bits decide thresholds up to this one.
+const NARROW_MAX: u64 = 250;
+
+/// A number per user.
+pub(crate) enum Measure<'a> {
+    Count(Events<'a>),
+    Days(Events<'a>),
+    DaysSince {
+        occurrence: Occurrence<'a>,
+        as_of: TimestampMillis,
+    },
+    Numeric(Numeric<'a>),
+    Distinct(Distinct<'a>),
+    Attribute(Attribute<'a>),
+}
+
+/// What a stored 64-bit integer stands for. A larger integer never stands for a lesser number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// Units of `10^-places`.
+    Decimal(u32),
+    /// Milliseconds that stand for days.
+    Days,
+}
+
+impl Scale {
+    pub(crate) fn number(self, value: i64) -> Number {
+        match self {
+            Self::Decimal(places) => {
+                let mut sum = ExactSum::default();
+                sum.add_scaled(i128::from(value), places);
+                sum.total()
+            }
+            Self::Days => Number::Float(value as f64 / DAY_MS as f64),
+        }
+    }
+}
+
+/// The numbers of one chunk's users.
+pub(crate) enum Numbers {
+    Counts(Box<[u32; CHUNK_USERS]>),
+    Scaled(Box<[i64; CHUNK_USERS]>, Scale),
+    Any(Vec<Number>),
+}
+
+impl Numbers {
+    pub(crate) fn get(&self, user: usize) -> Number {
+        match self {
+            Self::Counts(counts) => Number::Integer(i64::from(counts[user])),
+            Self::Scaled(values, scale) => scale.number(values[user]),
+            Self::Any(numbers) => numbers[user],
+        }
+    }
+
+    pub(crate) fn give(self, scratch: &mut Scratch) {
+        match self {
+            Self::Counts(counts) => scratch.u32s.give(counts),
+            Self::Scaled(values, _) => scratch.i64s.give(values),
+            Self::Any(_) => {}
+        }
+    }
+}
+
+impl<'a> Measure<'a> {
+    /// `distinct_max`: a count of distinct values need not be told from larger ones beyond it.
+    pub(crate) fn bind(
+        binder: Binder<'a>,
+        plan: &'a PlanMeasure,
+        distinct_max: u64,
+    ) -> Result<Self, EvalError> {
+        let since = |position, events| -> Result<Self, EvalError> {
+            let events = Events::bind(binder, events)?;
+            let occurrence = Occurrence::new(position, events, binder.options.short_circuit);
+            Ok(Self::DaysSince {
+                occurrence,
+                as_of: binder.as_of,
+            })
+        };
+        Ok(match plan {
+            PlanMeasure::Count(events) => Self::Count(Events::bind(binder, events)?),
+            PlanMeasure::Days(events) => Self::Days(Events::bind(binder, events)?),
+            PlanMeasure::DaysSinceFirst(events) => since(Position::First, events)?,
+            PlanMeasure::DaysSinceLast(events) => since(Position::Last, events)?,
+            PlanMeasure::Attribute(attribute) => Self::Attribute(binder.attribute(attribute)?),
+            PlanMeasure::Aggregate {
+                function: Aggregate::Distinct,
+                operand,
+                of,
+            } => Self::Distinct(Distinct::bind(
+                Events::bind(binder, of)?,
+                operand,
+                distinct_max,
+            )?),
+            PlanMeasure::Aggregate {
+                function,
+                operand,
+                of,
+            } => Self::Numeric(Numeric::bind(
+                *function,
+                Events::bind(binder, of)?,
+                operand,
+            )?),
+        })
+    }
+
+    /// The events it is over; `None` for an attribute.
+    pub(crate) fn events(&self) -> Option<&Events<'a>> {
+        match self {
+            Self::Count(events) | Self::Days(events) => Some(events),
+            Self::DaysSince { occurrence, .. } => Some(occurrence.events()),
+            Self::Numeric(numeric) => Some(numeric.events()),
+            Self::Distinct(distinct) => Some(distinct.events()),
+            Self::Attribute(_) => None,
+        }
+    }
+
+    /// The number of each wanted user; `present` says who has one. Hand the numbers back.
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+        present: &mut Words,
+    ) -> Numbers {
+        *present = *wanted;
+        match self {
+            Self::Count(events) => {
+                Numbers::Counts(count(events, machine, chunk, wanted, scratch, tally))
+            }
+            Self::Days(events) => {
+                Numbers::Counts(days(events, machine, chunk, wanted, scratch, tally))
+            }
+            Self::Distinct(distinct) => {
+                Numbers::Counts(distinct.eval(machine, chunk, wanted, scratch, tally))
+            }
+            Self::Numeric(numeric) => numeric.eval(machine, chunk, wanted, scratch, tally, present),
+            Self::DaysSince { occurrence, as_of } => {
+                let mut times = scratch.i64s.take();
+                occurrence.times(machine, chunk, wanted, scratch, tally, &mut times, present);
+                for time in times.iter_mut() {
+                    *time = as_of.0.wrapping_sub(*time);
+                }
+                Numbers::Scaled(times, Scale::Days)
+            }
+            Self::Attribute(attribute) => {
+                let mut numbers = vec![Number::Integer(0); CHUNK_USERS];
+                present.fill(0);
+                words::for_each(wanted, |user| {
+                    let number = match attribute.value(chunk.first().0 + user as u32) {
+                        Some(ValueRef::Number(number)) => Some(number),
+                        Some(ValueRef::Text(text)) => parse_number(&text),
+                        _ => None,
+                    };
+                    if let Some(number) = number {
+                        numbers[user] = number;
+                        words::set(present, user);
+                    }
+                });
+                Numbers::Any(numbers)
+            }
+        }
+    }
+}
+
+/// Rows per user.
+fn count(
+    events: &Events<'_>,
+    machine: Machine,
+    chunk: ChunkId,
+    wanted: &Words,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+) -> Box<[u32; CHUNK_USERS]> {
+    let mut counts = scratch.u32s.take();
+    counts.fill(0);
+    let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+    events.scan(
+        machine,
+        chunk,
+        wanted,
+        bounds.as_ref(),
+        tally,
+        &mut |rows| match rows.mask {
+            None => machine.count_u32(rows.users, &mut counts),
+            Some(mask) => machine.count_u32_masked(rows.users, mask, &mut counts),
+        },
+    );
+    if let Some(bounds) = bounds {
+        bounds.give(scratch);
+    }
+    counts
+}
+
+/// Distinct UTC days per user.
+fn days(
+    events: &Events<'_>,
+    machine: Machine,
+    chunk: ChunkId,
+    wanted: &Words,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+) -> Box<[u32; CHUNK_USERS]> {
+    let first = events
+        .sources
+        .iter()
+        .map(|source| source.range.from.0)
+        .min()
+        .unwrap_or(0)
+        .div_euclid(DAY_MS);
+    let last = events
+        .sources
+        .iter()
+        .map(|source| source.range.to.0 - 1)
+        .max()
+        .unwrap_or(0)
+        .div_euclid(DAY_MS);
+    let start = first * DAY_MS;
+    let mut set = UserSets::new(scratch, (last - first + 1) as u64);
+    let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+    events.scan(
+        machine,
+        chunk,
+        wanted,
+        bounds.as_ref(),
+        tally,
+        &mut |rows| {
+            let times = events.sources[rows.source].stream.times();
+            // Milliseconds from the first day to the base; no row counts from before it.
+            let lead = times.base.wrapping_sub(start);
+            match times.offsets {
+                TimeOffsets::U32(offsets) => set.add(
+                    rows.users,
+                    rows.mask,
+                    &offsets[rows.range.clone()],
+                    |offset| (lead.wrapping_add(i64::from(offset)) as u64) / DAY_MS as u64,
+                ),
+                TimeOffsets::U64(offsets) => set.add(
+                    rows.users,
+                    rows.mask,
+                    &offsets[rows.range.clone()],
+                    |offset| (lead.wrapping_add(offset as i64) as u64) / DAY_MS as u64,
+                ),
+            }
+        },
+    );
+    if let Some(bounds) = bounds {
+        bounds.give(scratch);
+    }
+    set.count(scratch)
+}
+
+/// A set of small numbers per user: bits, or pairs to be sorted where they would be too many.
+pub(super) enum UserSets {
+    Bits {
+        words_per_user: usize,
+        words: Vec<u64>,
+    },
+    Pairs(Vec<u64>),
+}
+
+impl UserSets {
+    /// Sets of numbers below `domain`.
+    pub(super) fn new(scratch: &mut Scratch, domain: u64) -> Self {
+        let mut memory = std::mem::take(&mut scratch.pairs);
+        memory.clear();
+        if domain > BITS_MAX {
+            return Self::Pairs(memory);
+        }
+        let words_per_user = (domain.div_ceil(64) as usize).max(1);
+        memory.resize(words_per_user * CHUNK_USERS, 0);
+        Self::Bits {
+            words_per_user,
+            words: memory,
+        }
+    }
+
+    /// Adds to each row's user the number that stands for the row, where the mask is 1.
+    pub(super) fn add<T: Copy>(
+        &mut self,
+        users: &[u16],
+        mask: Option<&[u8]>,
+        rows: &[T],
+        number: impl Fn(T) -> u64,
+    ) {
+        let one = |index: usize| mask.map_or(1, |mask| mask[index]);
+        match self {
+            Self::Bits {
+                words_per_user: 1,
+                words,
+            } => {
+                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
+                    // Numbers of rows that do not count may be anything; their bit is zero.
+                    words[user as usize] |= u64::from(one(index)) << (number(row) & 63);
+                }
+            }
+            Self::Bits {
+                words_per_user,
+                words,
+            } => {
+                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
+                    let number = number(row);
+                    let word = (number as usize / 64).min(*words_per_user - 1);
+                    words[user as usize * *words_per_user + word] |=
+                        u64::from(one(index)) << (number & 63);
+                }
+            }
+            Self::Pairs(pairs) => {
+                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
+                    if one(index) == 1 {
+                        pairs.push(u64::from(user) << 48 | number(row));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The size of each user's set.
+    pub(super) fn count(self, scratch: &mut Scratch) -> Box<[u32; CHUNK_USERS]> {
+        let mut counts = scratch.u32s.take();
+        match self {
+            Self::Bits {
+                words_per_user,
+                words,
+            } => {
+                for (count, words) in counts.iter_mut().zip(words.chunks_exact(words_per_user)) {
+                    *count = words.iter().map(|word| word.count_ones()).sum();
+                }
+                scratch.pairs = words;
+            }
+            Self::Pairs(mut pairs) => {
+                counts.fill(0);
+                pairs.sort_unstable();
+                pairs.dedup();
+                for pair in &pairs {
+                    counts[(pair >> 48) as usize & (CHUNK_USERS - 1)] += 1;
+                }
+                scratch.pairs = pairs;
+            }
+        }
+        counts
+    }
+}
+
+/// A number test as a test of values.
+pub(crate) fn number_test(test: &NumberTest) -> PlanTest {
+    let literal = |number: &Number| match number {
+        Number::Integer(value) => PlanLiteral::Integer(*value),
+        Number::Float(value) => PlanLiteral::Float(*value),
+    };
+    match test {
+        NumberTest::Compare(op, number) => PlanTest::Compare(*op, literal(number)),
+        NumberTest::Between(low, high) => PlanTest::Between(literal(low), literal(high)),
+    }
+}
+
+/// `MEASURE OP number`, made ready.
+pub(crate) enum MeasureCondition<'a> {
+    Never,
+    Always,
+    /// The count is at least one; or it is not.
+    Did {
+        events: Events<'a>,
+        is_negated: bool,
+    },
+    /// Counters of eight bits tell: within (or outside of) a range.
+    Narrow {
+        events: Events<'a>,
+        low: u8,
+        high: u8,
+        outside: bool,
+    },
+    /// An attribute is tested like any attribute.
+    Attribute(AttributeCondition<'a>),
+    Numbers {
+        measure: Measure<'a>,
+        counts: Vec<(u64, u64)>,
+        scaled: Vec<(i64, i64)>,
+        truth: Truth<'a>,
+    },
+}
+
+impl<'a> MeasureCondition<'a> {
+    pub(crate) fn bind(
+        binder: Binder<'a>,
+        plan: &'a PlanMeasure,
+        test: &'a NumberTest,
+    ) -> Result<Self, EvalError> {
+        let test = number_test(test);
+        if let PlanMeasure::Attribute(attribute) = plan {
+            let attribute = binder.attribute(attribute)?;
+            return Ok(Self::Attribute(AttributeCondition::new(
+                attribute,
+                Cow::Owned(test),
+                None,
+                |_| Ok(None),
+            )?));
+        }
+        let truth = Truth::new(Cow::Owned(test), false)?;
+        let count = |offset: u64| ValueRef::Number(Number::Integer(offset as i64));
+        let counts = truth.ranges(u64::from(u32::MAX), count).unwrap_or_default();
+        let unbounded = u64::from(u32::MAX);
+        let bound = |&(low, high): &(u64, u64)| low.max(if high == unbounded { 0 } else { high });
+        let distinct_max = counts.iter().map(bound).max().unwrap_or(0);
+        let measure = Measure::bind(binder, plan, distinct_max)?;
+        if let Measure::Count(events) = measure {
+            return Ok(match counts[..] {
+                [] => Self::Never,
+                [(0, high)] if high == unbounded => Self::Always,
+                [(1, high)] if high == unbounded => Self::Did {
+                    events,
+                    is_negated: false,
+                },
+                [(0, 0)] => Self::Did {
+                    events,
+                    is_negated: true,
+                },
+                [(low, high)] if low <= NARROW_MAX && (high <= NARROW_MAX || high == unbounded) => {
+                    Self::Narrow {
+                        events,
+                        low: low as u8,
+                        high: high.min(255) as u8,
+                        outside: false,
+                    }
+                }
+                [(0, low), (high, last)] if last == unbounded && high <= NARROW_MAX => {
+                    Self::Narrow {
+                        events,
+                        low: low as u8 + 1,
+                        high: high as u8 - 1,
+                        outside: true,
+                    }
+                }
+                _ => Self::Numbers {
+                    measure: Measure::Count(events),
+                    counts,
+                    scaled: Vec::new(),
+                    truth,
+                },
+            });
+        }
+        let scale = match &measure {
+            Measure::DaysSince { .. } => Some(Scale::Days),
+            Measure::Numeric(numeric) => numeric.scale(),
+            _ => None,
+        };
+        let scaled = scale.and_then(|scale| {
+            let value =
+                |offset: u64| ValueRef::Number(scale.number(i64::MIN.wrapping_add(offset as i64)));
+            truth.ranges(u64::MAX, value)
+        });
+        let back = |offset: u64| i64::MIN.wrapping_add(offset as i64);
+        let scaled = scaled
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(low, high)| (back(low), back(high)))
+            .collect();
+        Ok(Self::Numbers {
+            measure,
+            counts,
+            scaled,
+            truth,
+        })
+    }
+
+    /// How the answer is found, for profiles.
+    pub(crate) fn path(&self) -> Path {
+        match self {
+            Self::Never | Self::Always => Path::Algebra,
+            Self::Did { events, .. } if events.is_answered_by_index() => Path::Index,
+            Self::Attribute(condition) => condition.path(),
+            _ => Path::Scan,
+        }
+    }
+
+    /// About how many rows are read, over all users.
+    pub(crate) fn cost_rows(&self) -> u64 {
+        match self {
+            Self::Never | Self::Always => 0,
+            Self::Did { events, .. } => events.did_cost_rows(),
+            Self::Narrow { events, .. } => events.cost_rows(),
+            Self::Attribute(condition) => condition.rows(),
+            Self::Numbers { measure, .. } => {
+                measure.events().map_or(0, |events| events.cost_rows() * 2)
+            }
+        }
+    }
+
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+        found: &mut Words,
+    ) {
+        match self {
+            Self::Never => found.fill(0),
+            Self::Always => *found = *wanted,
+            Self::Did { events, is_negated } => {
+                events.did(machine, chunk, wanted, scratch, tally, found);
+                if *is_negated {
+                    let did = *found;
+                    *found = *wanted;
+                    words::and_not(found, &did);
+                }
+            }
+            Self::Narrow {
+                events,
+                low,
+                high,
+                outside,
+            } => {
+                let mut counters = scratch.u8s.take();
+                counters.fill(0);
+                let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+                events.scan(
+                    machine,
+                    chunk,
+                    wanted,
+                    bounds.as_ref(),
+                    tally,
+                    &mut |rows| match rows.mask {
+                        None => machine.count_u8(rows.users, &mut counters),
+                        Some(mask) => machine.count_u8_masked(rows.users, mask, &mut counters),
+                    },
+                );
+                if let Some(bounds) = bounds {
+                    bounds.give(scratch);
+                }
+                machine.counters_within(&counters, *low, *high, *outside, found);
+                words::and(found, wanted);
+                scratch.u8s.give(counters);
+            }
+            Self::Attribute(condition) => condition.eval(machine, chunk, wanted, scratch, found),
+            Self::Numbers {
+                measure,
+                counts,
+                scaled,
+                truth,
+            } => {
+                found.fill(0);
+                let mut present = [0; CHUNK_WORDS];
+                let numbers = measure.eval(machine, chunk, wanted, scratch, tally, &mut present);
+                match &numbers {
+                    Numbers::Counts(values) => {
+                        for &(low, high) in counts {
+                            machine.or_u32_within(values, low as u32, high as u32, found);
+                        }
+                    }
+                    Numbers::Scaled(values, _) => {
+                        for &(low, high) in scaled {
+                            machine.or_i64_within(values, low, high, found);
+                        }
+                    }
+                    Numbers::Any(numbers) => words::for_each(&present, |user| {
+                        if truth.of(&ValueRef::Number(numbers[user])) {
+                            words::set(found, user);
+                        }
+                    }),
+                }
+                words::and(found, &present);
+                numbers.give(scratch);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! One module for each kind of condition: what it needs per query, and its answer per chunk.
+
+mod distinct;
+mod measure;
+mod numeric;
+mod occurrence;
+mod rank;
+mod sequence;
+mod tie;
+
+pub(crate) use measure::MeasureCondition;
+pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
+pub(crate) use rank::Rank;
+pub(crate) use sequence::Sequence;

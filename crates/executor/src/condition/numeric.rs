@@ -1,0 +1,416 @@
+//! Sum, average, least and greatest of a property's numbers.
+//!
+//! Integers and short decimals are brought to one scale and kept as 64-bit integers where they
+//! cannot overflow, which is decided once per query: it is exact and fast. Everything else goes
+//! number by number through the exact sum.
+
+use super::measure::{Numbers, Scale};
+use crate::EvalError;
+use crate::events::{Events, Rows};
+use crate::kernel::{BLOCK, Machine};
+use crate::profile::Tally;
+use crate::scratch::Scratch;
+use crate::value::{Values, last_offset};
+use crate::words::{self, Words};
+use crowdset_query::{Aggregate, Cast, Operand};
+use crowdset_storage::{Bits, Codes, ColumnPart, PartData};
+use crowdset_types::{CHUNK_USERS, ChunkId, ExactSum, Number, compare_numbers};
+use std::cmp::Ordering;
+
+/// Sums and scaled values stay below this in magnitude.
+const SAFE: i128 = 1 << 62;
+
+/// An aggregate of numbers.
+pub(crate) struct Numeric<'a> {
+    function: Aggregate,
+    events: Events<'a>,
+    /// A column for each source.
+    values: Vec<Values<'a>>,
+    /// The parts of each source's column at one scale, if all of them can be.
+    scaled: Option<Scaled<'a>>,
+}
+
+struct Scaled<'a> {
+    places: u32,
+    sources: Vec<Vec<ScaledPart<'a>>>,
+}
+
+struct ScaledPart<'a> {
+    presence: Option<&'a Bits>,
+    offsets: &'a Codes,
+    base: i64,
+    /// Brings a value to the common scale.
+    factor: i64,
+}
+
+/// The columns of an operand, one for each source; none for operands that are no property.
+pub(super) fn columns<'a>(
+    events: &Events<'a>,
+    operand: &'a Operand,
+) -> Result<Vec<Values<'a>>, EvalError> {
+    let (path, cast) = match operand {
+        Operand::Property(path) => (path, None),
+        Operand::Cast { cast, property } => (property, Some(*cast)),
+        _ => {
+            return Ok(vec![
+                Values {
+                    column: None,
+                    cast: None
+                };
+                events.sources.len()
+            ]);
+        }
+    };
+    events
+        .sources
+        .iter()
+        .map(|source| {
+            Ok(Values {
+                column: source.stream.property(path)?,
+                cast,
+            })
+        })
+        .collect()
+}
+
+impl<'a> Numeric<'a> {
+    pub(crate) fn bind(
+        function: Aggregate,
+        events: Events<'a>,
+        operand: &'a Operand,
+    ) -> Result<Self, EvalError> {
+        let values = columns(&events, operand)?;
+        let rows_max = if matches!(function, Aggregate::Sum | Aggregate::Avg) {
+            events.chunk_rows_max()
+        } else {
+            1
+        };
+        let scaled = Scaled::new(&values, i128::from(rows_max.max(1)));
+        Ok(Self {
+            function,
+            events,
+            values,
+            scaled,
+        })
+    }
+
+    pub(crate) fn events(&self) -> &Events<'a> {
+        &self.events
+    }
+
+    /// What the stored integers stand for; `None` if numbers are of any kind.
+    pub(crate) fn scale(&self) -> Option<Scale> {
+        let scaled = self.scaled.as_ref()?;
+        (self.function != Aggregate::Avg).then_some(Scale::Decimal(scaled.places))
+    }
+
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+        present: &mut Words,
+    ) -> Numbers {
+        match &self.scaled {
+            Some(scaled) => {
+                self.eval_scaled(scaled, machine, chunk, wanted, scratch, tally, present)
+            }
+            None => self.eval_any(machine, chunk, wanted, scratch, tally, present),
+        }
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the context of a chunk, and where the answer goes"
+    )]
+    fn eval_scaled(
+        &self,
+        scaled: &Scaled<'_>,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+        present: &mut Words,
+    ) -> Numbers {
+        let mut values = scratch.i64s.take();
+        values.fill(match self.function {
+            Aggregate::Min => i64::MAX,
+            Aggregate::Max => i64::MIN,
+            _ => 0,
+        });
+        let mut counts = scratch.u32s.take();
+        if self.function == Aggregate::Avg {
+            counts.fill(0);
+        }
+        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
+        self.events.scan(
+            machine,
+            chunk,
+            wanted,
+            bounds.as_ref(),
+            tally,
+            &mut |rows| {
+                for part in &scaled.sources[rows.source] {
+                    part.add(self.function, machine, rows, &mut values, &mut counts);
+                }
+            },
+        );
+        if let Some(bounds) = bounds {
+            bounds.give(scratch);
+        }
+        let numbers = match self.function {
+            Aggregate::Min | Aggregate::Max => {
+                // No value reaches the ends of 64 bits: what stayed there has none.
+                let mut having = words::EMPTY;
+                machine.or_i64_within(&values, i64::MIN + 1, i64::MAX - 1, &mut having);
+                words::and(present, &having);
+                Numbers::Scaled(values, Scale::Decimal(scaled.places))
+            }
+            Aggregate::Avg => {
+                let scale = Scale::Decimal(scaled.places);
+                let averages = average(wanted, present, &counts, |user| scale.number(values[user]));
+                scratch.i64s.give(values);
+                averages
+            }
+            Aggregate::Sum | Aggregate::Distinct => {
+                Numbers::Scaled(values, Scale::Decimal(scaled.places))
+            }
+        };
+        scratch.u32s.give(counts);
+        numbers
+    }
+
+    fn eval_any(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+        present: &mut Words,
+    ) -> Numbers {
+        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
+        let mut each = |visit: &mut dyn FnMut(usize, Number)| {
+            self.events.scan(
+                machine,
+                chunk,
+                wanted,
+                bounds.as_ref(),
+                tally,
+                &mut |rows| {
+                    let values = &self.values[rows.source];
+                    for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate() {
+                        if rows.mask.is_none_or(|mask| mask[index] == 1)
+                            && let Some(number) = values.get(row).and_then(|value| value.number())
+                        {
+                            visit(user as usize, number);
+                        }
+                    }
+                },
+            );
+        };
+        let numbers = match self.function {
+            Aggregate::Min | Aggregate::Max => {
+                let wins = if self.function == Aggregate::Min {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                };
+                let mut best: Vec<Option<Number>> = vec![None; CHUNK_USERS];
+                // NaN compares with nothing: it neither wins nor is it beaten, so it is left out.
+                each(&mut |user, number| {
+                    let is_nan = number.to_f64().is_nan();
+                    if !is_nan
+                        && best[user].is_none_or(|old| compare_numbers(number, old) == Some(wins))
+                    {
+                        best[user] = Some(number);
+                    }
+                });
+                present.fill(0);
+                words::for_each(wanted, |user| {
+                    if best[user].is_some() {
+                        words::set(present, user);
+                    }
+                });
+                Numbers::Any(
+                    best.into_iter()
+                        .map(|number| number.unwrap_or(Number::Integer(0)))
+                        .collect(),
+                )
+            }
+            _ => {
+                let mut sums = vec![ExactSum::default(); CHUNK_USERS];
+                let mut counts = scratch.u32s.take();
+                counts.fill(0);
+                each(&mut |user, number| {
+                    sums[user].add(number);
+                    counts[user] += 1;
+                });
+                let numbers = if self.function == Aggregate::Avg {
+                    average(wanted, present, &counts, |user| sums[user].total())
+                } else {
+                    Numbers::Any(sums.iter().map(ExactSum::total).collect())
+                };
+                scratch.u32s.give(counts);
+                numbers
+            }
+        };
+        if let Some(bounds) = bounds {
+            bounds.give(scratch);
+        }
+        numbers
+    }
+}
+
+/// Sums over counts, of the wanted users with any values; `present` says who they are.
+fn average(
+    wanted: &Words,
+    present: &mut Words,
+    counts: &[u32; CHUNK_USERS],
+    sum: impl Fn(usize) -> Number,
+) -> Numbers {
+    let mut numbers = vec![Number::Integer(0); CHUNK_USERS];
+    present.fill(0);
+    words::for_each(wanted, |user| {
+        if counts[user] > 0 {
+            numbers[user] = Number::Float(sum(user).to_f64() / f64::from(counts[user]));
+            words::set(present, user);
+        }
+    });
+    Numbers::Any(numbers)
+}
+
+impl<'a> Scaled<'a> {
+    /// `None` if a part is no decimal, or a sum of `rows_max` values might overflow.
+    fn new(values: &[Values<'a>], rows_max: i128) -> Option<Self> {
+        let mut parts: Vec<Vec<(&'a ColumnPart, i64, u32, &'a Codes)>> = Vec::new();
+        for values in values {
+            let mut of_source = Vec::new();
+            for part in values.parts() {
+                match (&part.data, values.cast) {
+                    (_, Some(Cast::Text | Cast::Time | Cast::TimeSeconds | Cast::TimeMillis)) => {}
+                    (PartData::Float(_), _) | (PartData::Text { .. }, Some(Cast::Number)) => {
+                        return None;
+                    }
+                    (PartData::Integer { base, offsets }, _) => {
+                        of_source.push((part, *base, 0, offsets))
+                    }
+                    (
+                        PartData::Decimal {
+                            places,
+                            base,
+                            offsets,
+                        },
+                        _,
+                    ) => of_source.push((part, *base, *places, offsets)),
+                    _ => {}
+                }
+            }
+            parts.push(of_source);
+        }
+        let places = parts
+            .iter()
+            .flatten()
+            .map(|&(_, _, places, _)| places)
+            .max()
+            .unwrap_or(0);
+        for &(_, base, of_part, offsets) in parts.iter().flatten() {
+            let last = i128::from(base) + i128::from(last_offset(base, offsets));
+            let largest = i128::from(base).abs().max(last.abs());
+            let factor = 10_i128.pow(places - of_part);
+            if largest.checked_mul(factor)?.checked_mul(rows_max)? >= SAFE {
+                return None;
+            }
+        }
+        let scale =
+            |(part, base, of_part, offsets): (&'a ColumnPart, i64, u32, &'a Codes)| ScaledPart {
+                presence: part.presence.as_ref(),
+                offsets,
+                base,
+                factor: 10_i64.pow(places - of_part),
+            };
+        let sources = parts
+            .into_iter()
+            .map(|parts| parts.into_iter().map(scale).collect())
+            .collect();
+        Some(Self { places, sources })
+    }
+}
+
+impl ScaledPart<'_> {
+    fn add(
+        &self,
+        function: Aggregate,
+        machine: Machine,
+        rows: &Rows<'_>,
+        values: &mut [i64; CHUNK_USERS],
+        counts: &mut [u32; CHUNK_USERS],
+    ) {
+        let is_sum = matches!(function, Aggregate::Sum);
+        if is_sum && rows.mask.is_none() && self.presence.is_none() {
+            let (users, range) = (rows.users, rows.range.clone());
+            match self.offsets {
+                Codes::U8(codes) => {
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                }
+                Codes::U16(codes) => {
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                }
+                Codes::U32(codes) => {
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                }
+                Codes::U64(codes) => {
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                }
+            }
+            return;
+        }
+        let mut mask = [1_u8; BLOCK];
+        for start in (0..rows.users.len()).step_by(BLOCK) {
+            let len = BLOCK.min(rows.users.len() - start);
+            let mask = &mut mask[..len];
+            match rows.mask {
+                Some(other) => mask.copy_from_slice(&other[start..start + len]),
+                None => mask.fill(1),
+            }
+            let range = rows.range.start + start..rows.range.start + start + len;
+            if let Some(bits) = self.presence {
+                machine.and_bits(&bits.0, range.start, mask);
+            }
+            let users = &rows.users[start..start + len];
+            if function == Aggregate::Avg {
+                machine.count_u32_masked(users, mask, counts);
+            }
+            macro_rules! run {
+                ($codes:expr) => {{
+                    let codes = &$codes[range];
+                    match function {
+                        Aggregate::Min => {
+                            machine.min_codes(users, mask, codes, self.base, self.factor, values)
+                        }
+                        Aggregate::Max => {
+                            machine.max_codes(users, mask, codes, self.base, self.factor, values)
+                        }
+                        _ => machine.add_codes_masked(
+                            users,
+                            mask,
+                            codes,
+                            self.base,
+                            self.factor,
+                            values,
+                        ),
+                    }
+                }};
+            }
+            match self.offsets {
+                Codes::U8(codes) => run!(codes),
+                Codes::U16(codes) => run!(codes),
+                Codes::U32(codes) => run!(codes),
+                Codes::U64(codes) => run!(codes),
+            }
+        }
+    }
+}

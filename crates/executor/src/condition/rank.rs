@@ -1,0 +1,209 @@
+//! The users with the largest or the smallest measure. Everybody must be measured before anybody is
+//! known to be selected, so this runs before the pass over chunks, which then reads a plain set.
+
+use super::measure::{Measure, Numbers};
+use crate::EvalError;
+use crate::control::Control;
+use crate::dataset::Binder;
+use crate::profile::Tally;
+use crate::schedule::{Schedule, Work};
+use crate::words;
+use crowdset_query::PlanMeasure;
+use crowdset_query::{RankEnd, RankSize};
+use crowdset_storage::Users;
+use crowdset_types::{CHUNK_WORDS, ChunkId, Number, UserOrdinal, as_decimal, compare_numbers};
+use std::cmp::Ordering;
+
+/// `top(…)` or `bottom(…)`, made ready.
+pub(crate) struct Rank<'a> {
+    end: RankEnd,
+    size: RankSize,
+    measure: Measure<'a>,
+    users: &'a Users,
+}
+
+/// Measured users; all chunks of one measure have the same kind.
+enum Measured {
+    /// Integers in the order of the numbers they stand for.
+    Raw(Vec<(i64, u32)>),
+    Any(Vec<(Number, u32)>),
+}
+
+impl<'a> Rank<'a> {
+    pub(crate) fn bind(
+        binder: Binder<'a>,
+        end: RankEnd,
+        size: RankSize,
+        measure: &'a PlanMeasure,
+    ) -> Result<Self, EvalError> {
+        let users = &*binder.dataset.users;
+        users.touch_ranks()?;
+        Ok(Self {
+            end,
+            size,
+            measure: Measure::bind(binder, measure, u64::MAX)?,
+            users,
+        })
+    }
+
+    /// The selected users, one bit each.
+    pub(crate) fn select(
+        &self,
+        schedule: &Schedule,
+        control: &Control,
+    ) -> Result<(Vec<u64>, Tally), EvalError> {
+        let chunks = self.users.chunks();
+        let rows = self
+            .measure
+            .events()
+            .map_or(0, |events| events.cost_rows() * 3);
+        let work = Work {
+            chunks,
+            rows,
+            conditions: 2,
+        };
+        let measured = schedule.run(work, control, |chunk, scratch| {
+            Ok(self.measure_chunk(schedule, chunk, scratch))
+        })?;
+        let mut tally = Tally::default();
+        let mut candidates = 0;
+        let (mut raw, mut any) = (Vec::new(), Vec::new());
+        for (measured, of_chunk, of_tally) in measured {
+            candidates += of_chunk;
+            tally.add(&of_tally);
+            match measured {
+                Measured::Raw(users) => raw.extend(users),
+                Measured::Any(users) => any.extend(users),
+            }
+        }
+        let size = self.size_of(candidates);
+        self.keep_raw(&mut raw, size);
+        self.keep_any(&mut any, size);
+        let mut selected = vec![0; chunks * CHUNK_WORDS];
+        for ordinal in raw
+            .iter()
+            .map(|(_, user)| user)
+            .chain(any.iter().map(|(_, user)| user))
+        {
+            selected[*ordinal as usize / 64] |= 1_u64 << (ordinal % 64);
+        }
+        Ok((selected, tally))
+    }
+
+    /// The candidates of a chunk that may be selected, and how many candidates there are.
+    fn measure_chunk(
+        &self,
+        schedule: &Schedule,
+        chunk: ChunkId,
+        scratch: &mut crate::scratch::Scratch,
+    ) -> (Measured, u64, Tally) {
+        let machine = schedule.machine();
+        let mut tally = Tally {
+            chunks: 1,
+            ..Tally::default()
+        };
+        let mut wanted = words::EMPTY;
+        wanted.copy_from_slice(self.users.universe(chunk));
+        if let Some(events) = self.measure.events() {
+            // Only who did it at all is ranked.
+            let everyone = wanted;
+            events.did(machine, chunk, &everyone, scratch, &mut tally, &mut wanted);
+        }
+        let mut present = words::EMPTY;
+        let numbers = self
+            .measure
+            .eval(machine, chunk, &wanted, scratch, &mut tally, &mut present);
+        let candidates = if self.measure.events().is_some() {
+            words::count(&wanted)
+        } else {
+            words::count(&present)
+        };
+        let first = chunk.first().0;
+        let size = match self.size {
+            RankSize::Users(users) => users,
+            RankSize::Percent(_) => u64::MAX,
+        };
+        let measured = match &numbers {
+            Numbers::Counts(counts) => {
+                let mut users = Vec::new();
+                words::for_each(&present, |user| {
+                    users.push((i64::from(counts[user]), first + user as u32))
+                });
+                self.keep_raw(&mut users, size);
+                Measured::Raw(users)
+            }
+            Numbers::Scaled(values, _) => {
+                let mut users = Vec::new();
+                words::for_each(&present, |user| {
+                    users.push((values[user], first + user as u32))
+                });
+                self.keep_raw(&mut users, size);
+                Measured::Raw(users)
+            }
+            Numbers::Any(numbers) => {
+                let mut users = Vec::new();
+                words::for_each(&present, |user| {
+                    // Who has no number that compares has no rank.
+                    if !numbers[user].to_f64().is_nan() {
+                        users.push((numbers[user], first + user as u32));
+                    }
+                });
+                self.keep_any(&mut users, size);
+                Measured::Any(users)
+            }
+        };
+        numbers.give(scratch);
+        (measured, candidates, tally)
+    }
+
+    fn size_of(&self, candidates: u64) -> u64 {
+        match self.size {
+            RankSize::Users(users) => users,
+            RankSize::Percent(percent) => match as_decimal(percent) {
+                // 4.35 % of 1,000 is 43 as people reckon, whatever a double makes of 4.35.
+                Some(decimal) => {
+                    let scaled = i128::from(candidates) * i128::from(decimal.scaled);
+                    u64::try_from(scaled / (100 * 10_i128.pow(decimal.places))).unwrap_or(0)
+                }
+                None => (candidates as f64 * percent / 100.0).floor() as u64,
+            },
+        }
+    }
+
+    fn keep_raw(&self, users: &mut Vec<(i64, u32)>, size: u64) {
+        self.keep(users, size, |left, right| left.cmp(&right));
+    }
+
+    fn keep_any(&self, users: &mut Vec<(Number, u32)>, size: u64) {
+        self.keep(users, size, |left, right| {
+            compare_numbers(left, right).unwrap_or(Ordering::Equal)
+        });
+    }
+
+    /// Keeps the first `size` users of the ranking, in any order.
+    fn keep<T: Copy>(
+        &self,
+        users: &mut Vec<(T, u32)>,
+        size: u64,
+        compare: impl Fn(T, T) -> Ordering,
+    ) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if size == 0 {
+            users.clear();
+        }
+        if users.len() <= size {
+            return;
+        }
+        let rank = |user: u32| self.users.rank(UserOrdinal(user));
+        users.select_nth_unstable_by(size - 1, |&(left, left_user), &(right, right_user)| {
+            let order = compare(left, right);
+            let order = if self.end == RankEnd::Top {
+                order.reverse()
+            } else {
+                order
+            };
+            order.then_with(|| rank(left_user).cmp(&rank(right_user)))
+        });
+        users.truncate(size);
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a plan could not be answered.
+
+use crowdset_index::IndexError;
+use crowdset_storage::Damaged;
+
+/// Why an evaluation gave no answer. There is never a partial one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// Stored bytes changed after they were written. Rebuild the file from the durable tables, or
+    /// restore it from a copy.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// An index is damaged or malformed. Rebuild it, or evaluate without indexes
+    /// ([`crate::ExecOptions::use_index`]).
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The caller asked to stop, through [`crate::Control`].
+    #[error("the evaluation was cancelled")]
+    Cancelled,
+    /// A regular expression is wrong or compiles to too much. Write a simpler one.
+    #[error("`{pattern}` cannot be used as a regular expression: {reason}")]
+    Pattern {
+        /// The expression.
+        pattern: String,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// A zone's name is not in the time-zone database of this machine. Use an IANA name such as
+    /// `Europe/Berlin`.
+    #[error(
+        "`{zone}` is no time zone this machine knows; write an IANA name such as `Europe/Berlin`"
+    )]
+    Zone {
+        /// The name.
+        zone: String,
+    },
+}

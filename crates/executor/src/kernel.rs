@@ -1,0 +1,419 @@
+//! The inner loops. Each is plain code over slices that the compiler turns into vectors; pulp
+//! compiles it once per instruction set and picks at run time.
+//!
+//! Nothing here branches per row: a mispredicted branch costs more than forty rows. Masks are bytes
+//! of 0 or 1, one per row of a block, so that they combine as vectors.
+
+use crate::Kernels;
+use crate::words::Words;
+use crowdset_types::CHUNK_USERS;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Rows per block: a mask and its temporaries stay in the first-level cache.
+pub(crate) const BLOCK: usize = 1_024;
+
+/// The instruction set chosen for one evaluation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine(Option<Arch>);
+
+impl Machine {
+    pub(crate) fn new(kernels: Kernels) -> Self {
+        Self(match kernels {
+            Kernels::Simd => Some(Arch::new()),
+            Kernels::Scalar => None,
+        })
+    }
+
+    #[inline(always)]
+    fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self.0 {
+            Some(arch) => arch.dispatch(op),
+            None => op.with_simd(pulp::Scalar::new()),
+        }
+    }
+}
+
+/// An unsigned number that rows are stored as.
+pub(crate) trait Code: Copy + Ord + Send + Sync + 'static {
+    /// Widens.
+    fn widen(self) -> u64;
+    /// Narrows; the value must fit.
+    fn narrow(value: u64) -> Self;
+    /// `self - other`, modulo the width.
+    fn minus(self, other: Self) -> Self;
+}
+
+macro_rules! codes {
+    ($($type:ty),*) => {$(
+        impl Code for $type {
+            #[inline(always)]
+            fn widen(self) -> u64 {
+                u64::from(self)
+            }
+            #[inline(always)]
+            fn narrow(value: u64) -> Self {
+                value as Self
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+        }
+    )*};
+}
+
+codes!(u8, u16, u32, u64);
+
+/// Declares kernels: a method of [`Machine`] each, whose body is compiled once per instruction set.
+macro_rules! kernels {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident as $op:ident $(<$type:ident>)? ($($arg:ident: $arg_type:ty),* $(,)?) $(-> $output:ty)? $body:block
+    )*) => {$(
+        struct $op<'k $(, $type: Code)?> { $($arg: $arg_type,)* marker: std::marker::PhantomData<&'k ()> }
+
+        impl<'k $(, $type: Code)?> WithSimd for $op<'k $(, $type)?> {
+            type Output = kernels!(@output $($output)?);
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+                let Self { $($arg,)* .. } = self;
+                $body
+            }
+        }
+
+        impl Machine {
+            $(#[$doc])*
+            pub(crate) fn $name<'k $(, $type: Code)?>(self, $($arg: $arg_type),*) -> kernels!(@output $($output)?) {
+                self.run($op::<'k $(, $type)?> { $($arg,)* marker: std::marker::PhantomData })
+            }
+        }
+    )*};
+    (@output) => { () };
+    (@output $output:ty) => { $output };
+}
+
+#[inline(always)]
+fn slot(user: u16) -> usize {
+    // The mask lets the compiler see that the index is within the chunk.
+    user as usize & (CHUNK_USERS - 1)
+}
+
+kernels! {
+    /// `mask |= low <= code <= low + span`.
+    fn or_code_range as OrCodeRange<T>(codes: &'k [T], low: T, span: T, mask: &'k mut [u8]) {
+        for (mask, &code) in mask.iter_mut().zip(codes) {
+            *mask |= u8::from(code.minus(low) <= span);
+        }
+    }
+
+    /// `mask |= table[code]`; codes beyond the table are false.
+    fn or_code_table as OrCodeTable<T>(codes: &'k [T], table: &'k [u8], mask: &'k mut [u8]) {
+        for (mask, &code) in mask.iter_mut().zip(codes) {
+            *mask |= table.get(code.widen() as usize).copied().unwrap_or(0);
+        }
+    }
+
+    /// `mask |= low <= value <= high`.
+    fn or_float_range as OrFloatRange(values: &'k [f64], low: f64, high: f64, mask: &'k mut [u8]) {
+        for (mask, &value) in mask.iter_mut().zip(values) {
+            *mask |= u8::from(value >= low) & u8::from(value <= high);
+        }
+    }
+
+    /// `mask &= other`.
+    fn and_mask as AndMask(mask: &'k mut [u8], other: &'k [u8]) {
+        for (mask, &other) in mask.iter_mut().zip(other) {
+            *mask &= other;
+        }
+    }
+
+    /// `mask |= other`.
+    fn or_mask as OrMask(mask: &'k mut [u8], other: &'k [u8]) {
+        for (mask, &other) in mask.iter_mut().zip(other) {
+            *mask |= other;
+        }
+    }
+
+    /// `mask = !mask`.
+    fn not_mask as NotMask(mask: &'k mut [u8]) {
+        for mask in mask {
+            *mask ^= 1;
+        }
+    }
+
+    /// `mask |= bits[start..] == value`.
+    fn or_bits as OrBits(bits: &'k [u64], start: usize, value: bool, mask: &'k mut [u8]) {
+        let flip = u8::from(!value);
+        for (row, mask) in (start..).zip(mask) {
+            *mask |= ((bits[row / 64] >> (row % 64)) as u8 & 1) ^ flip;
+        }
+    }
+
+    /// `mask &= bits[start..]`.
+    fn and_bits as AndBits(bits: &'k [u64], start: usize, mask: &'k mut [u8]) {
+        for (row, mask) in (start..).zip(mask) {
+            *mask &= (bits[row / 64] >> (row % 64)) as u8;
+        }
+    }
+
+    /// Adds each row's user to the set.
+    fn set_users as SetUsers(users: &'k [u16], words: &'k mut Words) {
+        for &user in users {
+            let user = slot(user);
+            words[user / 64] |= 1 << (user % 64);
+        }
+    }
+
+    /// Adds the user of each row whose mask is 1 to the set.
+    fn set_users_masked as SetUsersMasked(users: &'k [u16], mask: &'k [u8], words: &'k mut Words) {
+        for (&user, &mask) in users.iter().zip(mask) {
+            let user = slot(user);
+            words[user / 64] |= u64::from(mask) << (user % 64);
+        }
+    }
+
+    /// Counts rows per user, up to 255.
+    fn count_u8 as CountU8(users: &'k [u16], counters: &'k mut [u8; CHUNK_USERS]) {
+        for &user in users {
+            let counter = &mut counters[slot(user)];
+            *counter = counter.saturating_add(1);
+        }
+    }
+
+    /// Counts rows whose mask is 1 per user, up to 255.
+    fn count_u8_masked as CountU8Masked(users: &'k [u16], mask: &'k [u8], counters: &'k mut [u8; CHUNK_USERS]) {
+        for (&user, &mask) in users.iter().zip(mask) {
+            let counter = &mut counters[slot(user)];
+            *counter = counter.saturating_add(mask);
+        }
+    }
+
+    /// Counts rows per user.
+    fn count_u32 as CountU32(users: &'k [u16], counters: &'k mut [u32; CHUNK_USERS]) {
+        for &user in users {
+            counters[slot(user)] += 1;
+        }
+    }
+
+    /// Counts rows whose mask is 1 per user.
+    fn count_u32_masked as CountU32Masked(users: &'k [u16], mask: &'k [u8], counters: &'k mut [u32; CHUNK_USERS]) {
+        for (&user, &mask) in users.iter().zip(mask) {
+            counters[slot(user)] += u32::from(mask);
+        }
+    }
+
+    /// Adds `base + code` times `factor` to each row's user.
+    fn add_codes as AddCodes<T>(users: &'k [u16], codes: &'k [T], base: i64, factor: i64, sums: &'k mut [i64; CHUNK_USERS]) {
+        for (&user, &code) in users.iter().zip(codes) {
+            sums[slot(user)] += base.wrapping_add(code.widen() as i64) * factor;
+        }
+    }
+
+    /// The same for rows whose mask is 1.
+    fn add_codes_masked as AddCodesMasked<T>(users: &'k [u16], mask: &'k [u8], codes: &'k [T], base: i64, factor: i64, sums: &'k mut [i64; CHUNK_USERS]) {
+        for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
+            // All ones or all zeros: arbitrary values of rows without one must not even overflow.
+            let keep = -i64::from(mask);
+            sums[slot(user)] += (base.wrapping_add(code.widen() as i64) & keep).wrapping_mul(factor);
+        }
+    }
+
+    /// The smallest `base + code` times `factor` per user, of rows whose mask is 1.
+    fn min_codes as MinCodes<T>(users: &'k [u16], mask: &'k [u8], codes: &'k [T], base: i64, factor: i64, best: &'k mut [i64; CHUNK_USERS]) {
+        for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
+            let value = base.wrapping_add(code.widen() as i64).wrapping_mul(factor);
+            let best = &mut best[slot(user)];
+            *best = (*best).min(if mask == 1 { value } else { i64::MAX });
+        }
+    }
+
+    /// The largest.
+    fn max_codes as MaxCodes<T>(users: &'k [u16], mask: &'k [u8], codes: &'k [T], base: i64, factor: i64, best: &'k mut [i64; CHUNK_USERS]) {
+        for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
+            let value = base.wrapping_add(code.widen() as i64).wrapping_mul(factor);
+            let best = &mut best[slot(user)];
+            *best = (*best).max(if mask == 1 { value } else { i64::MIN });
+        }
+    }
+
+    /// `mask &= low[user] <= base + offset <= high[user]`.
+    fn and_user_bounds as AndUserBounds<T>(users: &'k [u16], base: i64, offsets: &'k [T], low: &'k [i64; CHUNK_USERS], high: &'k [i64; CHUNK_USERS], mask: &'k mut [u8]) {
+        for ((&user, &offset), mask) in users.iter().zip(offsets).zip(mask) {
+            let (user, time) = (slot(user), base.wrapping_add(offset.widen() as i64));
+            *mask &= u8::from(low[user] <= time) & u8::from(time <= high[user]);
+        }
+    }
+
+    /// Bytes of 0 or 1 into bits.
+    fn pack as Pack(bytes: &'k [u8], words: &'k mut [u64]) {
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks(64)) {
+            *word = 0;
+            for (byte, eight) in bytes.chunks(8).enumerate() {
+                let mut padded = [0; 8];
+                padded[..eight.len()].copy_from_slice(eight);
+                *word |= pack_eight(padded) << (8 * byte);
+            }
+        }
+    }
+
+    /// The users whose counter lies in `low..=high`, or, with `outside`, those whose does not.
+    fn counters_within as CountersWithin(counters: &'k [u8; CHUNK_USERS], low: u8, high: u8, outside: bool, words: &'k mut Words) {
+        let (span, flip) = (high - low, if outside { u64::MAX } else { 0 });
+        for (word, counters) in words.iter_mut().zip(counters.as_chunks::<64>().0) {
+            let mut flags = [0_u8; 64];
+            for (flag, counter) in flags.iter_mut().zip(counters) {
+                *flag = u8::from(counter.wrapping_sub(low) <= span);
+            }
+            *word = pack_sixty_four(&flags) ^ flip;
+        }
+    }
+
+    /// The users whose number lies in `low..=high` are added.
+    fn or_u32_within as OrU32Within(values: &'k [u32; CHUNK_USERS], low: u32, high: u32, words: &'k mut Words) {
+        let span = high - low;
+        for (word, values) in words.iter_mut().zip(values.as_chunks::<64>().0) {
+            let mut flags = [0_u8; 64];
+            for (flag, value) in flags.iter_mut().zip(values) {
+                *flag = u8::from(value.wrapping_sub(low) <= span);
+            }
+            *word |= pack_sixty_four(&flags);
+        }
+    }
+
+    /// The users whose number lies in `low..=high` are added.
+    fn or_i64_within as OrI64Within(values: &'k [i64; CHUNK_USERS], low: i64, high: i64, words: &'k mut Words) {
+        for (word, values) in words.iter_mut().zip(values.as_chunks::<64>().0) {
+            let mut flags = [0_u8; 64];
+            for (flag, &value) in flags.iter_mut().zip(values) {
+                *flag = u8::from(low <= value) & u8::from(value <= high);
+            }
+            *word |= pack_sixty_four(&flags);
+        }
+    }
+}
+
+/// Eight bytes of 0 or 1 into eight bits: the product moves byte `i` to bit `56 + i`.
+#[inline(always)]
+fn pack_eight(bytes: [u8; 8]) -> u64 {
+    u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+#[inline(always)]
+fn pack_sixty_four(flags: &[u8; 64]) -> u64 {
+    let mut word = 0;
+    for (byte, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        word |= pack_eight(*eight) << (8 * byte);
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small generator: the kernels need variety, not quality.
+    fn random(seed: &mut u64) -> u64 {
+        *seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *seed >> 33
+    }
+
+    fn rows(seed: &mut u64, len: usize) -> (Vec<u16>, Vec<u16>, Vec<u8>) {
+        let users = (0..len)
+            .map(|_| (random(seed) % CHUNK_USERS as u64) as u16 % 300)
+            .collect();
+        let codes = (0..len).map(|_| random(seed) as u16 % 50).collect();
+        let mask = (0..len).map(|_| random(seed) as u8 & 1).collect();
+        (users, codes, mask)
+    }
+
+    #[test]
+    fn every_instruction_set_counts_alike() {
+        let mut seed = 1;
+        for len in [0, 1, 7, 63, 64, 65, 1_000, 5_000] {
+            let (users, codes, mask) = rows(&mut seed, len);
+            let mut expected_counts = [0_u32; CHUNK_USERS];
+            let mut expected_sums = [0_i64; CHUNK_USERS];
+            for row in 0..len {
+                expected_counts[users[row] as usize] += u32::from(mask[row]);
+                expected_sums[users[row] as usize] +=
+                    i64::from(mask[row]) * (i64::from(codes[row]) - 7) * 100;
+            }
+            for machine in [Machine::new(Kernels::Simd), Machine::new(Kernels::Scalar)] {
+                let mut narrow = [0; CHUNK_USERS];
+                machine.count_u8_masked(&users, &mask, &mut narrow);
+                let mut wide = [0; CHUNK_USERS];
+                machine.count_u32_masked(&users, &mask, &mut wide);
+                let mut sums = [0; CHUNK_USERS];
+                machine.add_codes_masked(&users, &mask, &codes, -7, 100, &mut sums);
+                assert_eq!(wide, expected_counts);
+                assert_eq!(sums, expected_sums);
+                assert!(
+                    narrow
+                        .iter()
+                        .zip(&wide)
+                        .all(|(&narrow, &wide)| u32::from(narrow) == wide.min(255))
+                );
+
+                let mut words = [0; _];
+                machine.counters_within(&narrow, 2, 200, true, &mut words);
+                let mut wide_words = [0; _];
+                machine.or_u32_within(&wide, 0, 1, &mut wide_words);
+                machine.or_u32_within(&wide, 201, u32::MAX, &mut wide_words);
+                for user in 0..CHUNK_USERS {
+                    let outside = !(2..=200).contains(&wide[user]);
+                    assert_eq!(crate::words::get(&words, user), outside);
+                    assert_eq!(crate::words::get(&wide_words, user), outside);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn masks_agree_with_their_definitions() {
+        let mut seed = 2;
+        let (users, codes, mask) = rows(&mut seed, 777);
+        let bits: Vec<u64> = (0..20)
+            .map(|_| random(&mut seed) << 31 | random(&mut seed))
+            .collect();
+        for machine in [Machine::new(Kernels::Simd), Machine::new(Kernels::Scalar)] {
+            let mut ranged = vec![0; 777];
+            machine.or_code_range(&codes, 10, 5, &mut ranged);
+            let mut table = vec![0; 777];
+            let truth: Vec<u8> = (0..40)
+                .map(|code| u8::from((10..=15).contains(&code)))
+                .collect();
+            machine.or_code_table(&codes, &truth, &mut table);
+            assert_eq!(ranged, table);
+
+            let mut from_bits = vec![0; 777];
+            machine.or_bits(&bits, 100, true, &mut from_bits);
+            let mut complement = vec![0; 777];
+            machine.or_bits(&bits, 100, false, &mut complement);
+            let mut anded = vec![1; 777];
+            machine.and_bits(&bits, 100, &mut anded);
+            assert_eq!(from_bits, anded);
+            machine.not_mask(&mut complement);
+            assert_eq!(from_bits, complement);
+            assert!(
+                (0..777).all(|row| u64::from(from_bits[row])
+                    == bits[(100 + row) / 64] >> ((100 + row) % 64) & 1)
+            );
+
+            let mut set = crate::words::EMPTY;
+            machine.set_users_masked(&users, &mask, &mut set);
+            assert!(
+                users
+                    .iter()
+                    .zip(&mask)
+                    .all(|(&user, &mask)| mask == 0 || crate::words::get(&set, user as usize))
+            );
+
+            let mut packed = [0; 13];
+            machine.pack(&mask, &mut packed);
+            assert!((0..777).all(|row| packed[row / 64] >> (row % 64) & 1 == u64::from(mask[row])));
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! Plans bound to a data set: trees of conditions, equal conditions bound once.
+
+use crate::attribute::AttributeCondition;
+use crate::condition::{MeasureCondition, OccurrenceCondition, Rank, Sequence};
+use crate::control::Control;
+use crate::dataset::{Binder, Dataset, storage_table};
+use crate::events::Events;
+use crate::filter::Attributes;
+use crate::kernel::Machine;
+use crate::profile::{Path, Tally};
+use crate::schedule::Schedule;
+use crate::scratch::Scratch;
+use crate::words::{self, Words};
+use crate::{EvalError, ExecOptions};
+use crowdset_index::{FrozenSet, Term};
+use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode, PlanTest};
+use crowdset_types::{CHUNK_WORDS, ChunkId, TimestampMillis};
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::time::Instant;
+
+/// Bound plans, to be run chunk by chunk.
+pub(crate) struct Program<'a> {
+    dataset: &'a Dataset,
+    options: ExecOptions,
+    roots: Vec<Node<'a>>,
+    conditions: Vec<Bound<'a>>,
+    nodes: usize,
+    is_profiled: bool,
+}
+
+/// A node of one of the plans.
+struct Node<'a> {
+    /// Its tally.
+    slot: usize,
+    plan: &'a PlanNode,
+    kind: NodeKind<'a>,
+}
+
+enum NodeKind<'a> {
+    Everyone,
+    Nobody,
+    And(Vec<Node<'a>>),
+    Or(Vec<Node<'a>>),
+    Not(Box<Node<'a>>),
+    Condition(usize),
+}
+
+/// A condition and who asks for it.
+struct Bound<'a> {
+    condition: Condition<'a>,
+    /// The first node that asked.
+    slot: usize,
+    /// Several nodes ask: it is worked out once per chunk, for the whole universe.
+    shared: Option<usize>,
+}
+
+enum Condition<'a> {
+    Attribute(AttributeCondition<'a>),
+    Did(Events<'a>),
+    Measure(MeasureCondition<'a>),
+    Occurrence(OccurrenceCondition<'a>),
+    Sequence(Sequence<'a>),
+    Rank(Rank<'a>),
+    /// Users known before the pass: one bit per ordinal.
+    Users(Vec<u64>, Path),
+}
+
+/// Finds equal conditions: by text first, as plans cannot be hashed, then by what they ask.
+type Known<'a> = HashMap<(&'a str, TimestampMillis), Vec<(&'a PlanKind, usize)>>;
+
+impl<'a> Program<'a> {
+    /// Binds plans to a data set, and ranks what must be ranked.
+    pub(crate) fn new(
+        dataset: &'a Dataset,
+        plans: &[&'a Plan],
+        options: &'a ExecOptions,
+        schedule: &Schedule,
+        control: &Control,
+        is_profiled: bool,
+    ) -> Result<(Self, Vec<Tally>), EvalError> {
+        let mut program = Self {
+            dataset,
+            options: *options,
+            roots: Vec::new(),
+            conditions: Vec::new(),
+            nodes: 0,
+            is_profiled,
+        };
+        let mut known = Known::new();
+        for plan in plans {
+            let binder = Binder {
+                dataset,
+                options,
+                as_of: plan.as_of,
+            };
+            let root = program.bind(binder, &plan.root, &mut known)?;
+            program.roots.push(root);
+        }
+        let mut tallies = vec![Tally::default(); program.nodes];
+        for bound in &mut program.conditions {
+            if let Condition::Rank(rank) = &bound.condition {
+                let start = Instant::now();
+                let (users, tally) = rank.select(schedule, control)?;
+                tallies[bound.slot].add(&tally);
+                tallies[bound.slot].nanos += start.elapsed().as_nanos() as u64;
+                bound.condition = Condition::Users(users, Path::Rank);
+            }
+        }
+        let mut shared = 0;
+        for bound in &mut program.conditions {
+            if bound.shared.is_some() {
+                bound.shared = Some(shared);
+                shared += 1;
+            }
+        }
+        Ok((program, tallies))
+    }
+
+    fn bind(
+        &mut self,
+        binder: Binder<'a>,
+        plan: &'a PlanNode,
+        known: &mut Known<'a>,
+    ) -> Result<Node<'a>, EvalError> {
+        let slot = self.nodes;
+        self.nodes += 1;
+        let mut all = |parts: &'a [PlanNode]| -> Result<Vec<Node<'a>>, EvalError> {
+            parts
+                .iter()
+                .map(|part| self.bind(binder, part, known))
+                .collect()
+        };
+        let kind = match &plan.kind {
+            PlanKind::Everyone => NodeKind::Everyone,
+            PlanKind::Nobody => NodeKind::Nobody,
+            PlanKind::And(parts) => NodeKind::And(all(parts)?),
+            PlanKind::Or(parts) => NodeKind::Or(all(parts)?),
+            PlanKind::Not(part) => NodeKind::Not(Box::new(self.bind(binder, part, known)?)),
+            kind => {
+                let alike = known.entry((plan.text.as_str(), binder.as_of)).or_default();
+                let found = alike
+                    .iter()
+                    .find(|(other, _)| *other == kind)
+                    .map(|&(_, index)| index);
+                NodeKind::Condition(match found {
+                    Some(index) => {
+                        self.conditions[index].shared = Some(0);
+                        index
+                    }
+                    None => {
+                        let condition = bind_condition(binder, kind)?;
+                        self.conditions.push(Bound {
+                            condition,
+                            slot,
+                            shared: None,
+                        });
+                        alike.push((kind, self.conditions.len() - 1));
+                        self.conditions.len() - 1
+                    }
+                })
+            }
+        };
+        Ok(Node { slot, plan, kind })
+    }
+
+    /// How much there is to do.
+    pub(crate) fn work(&self) -> crate::schedule::Work {
+        let rows = self
+            .conditions
+            .iter()
+            .map(|bound| bound.condition.cost_rows())
+            .sum();
+        let chunks = self.dataset.users.chunks();
+        crate::schedule::Work {
+            chunks,
+            rows,
+            conditions: self.conditions.len() as u64,
+        }
+    }
+
+    /// Prepares a worker's memory for this program.
+    fn prepare(&self, scratch: &mut Scratch) {
+        if scratch.tallies.len() != self.nodes {
+            scratch.tallies = vec![Tally::default(); self.nodes];
+            let shared = self
+                .conditions
+                .iter()
+                .filter(|bound| bound.shared.is_some())
+                .count();
+            scratch.shared = vec![None; shared];
+        }
+        for answer in &mut scratch.shared {
+            *answer = None;
+        }
+    }
+
+    /// Calls `visit` with the position of each plan and its users in the chunk.
+    pub(crate) fn run_chunk(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: Option<&Words>,
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(usize, &Words),
+    ) {
+        self.prepare(scratch);
+        let mut universe = words::EMPTY;
+        universe.copy_from_slice(self.dataset.users.universe(chunk));
+        let mut asked = universe;
+        if let Some(wanted) = wanted {
+            words::and(&mut asked, wanted);
+        }
+        let worker = Worker {
+            program: self,
+            machine,
+            chunk,
+            universe,
+        };
+        let mut found = words::EMPTY;
+        for (position, root) in self.roots.iter().enumerate() {
+            worker.eval(root, &asked, scratch, &mut found);
+            visit(position, &found);
+        }
+    }
+
+    /// Each node's number in its plan and how it was answered, in order of tallies.
+    pub(crate) fn paths(&self) -> Vec<(u32, Path)> {
+        let mut paths = vec![(0, Path::Algebra); self.nodes];
+        let mut rest: Vec<&Node<'_>> = self.roots.iter().collect();
+        while let Some(node) = rest.pop() {
+            let path = match &node.kind {
+                NodeKind::Everyone | NodeKind::Nobody => Path::Algebra,
+                NodeKind::And(parts) | NodeKind::Or(parts) => {
+                    rest.extend(parts);
+                    Path::Algebra
+                }
+                NodeKind::Not(part) => {
+                    rest.push(part);
+                    Path::Algebra
+                }
+                NodeKind::Condition(index) => self.conditions[*index].condition.path(),
+            };
+            paths[node.slot] = (node.plan.id, path);
+        }
+        paths
+    }
+}
+
+fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Condition<'a>, EvalError> {
+    Ok(match kind {
+        PlanKind::Attribute { operand, test } => {
+            Condition::Attribute(bind_attribute(binder, operand, test)?)
+        }
+        PlanKind::Did(events) => Condition::Did(Events::bind(binder, events)?),
+        PlanKind::Measure { measure, test } => {
+            Condition::Measure(MeasureCondition::bind(binder, measure, test)?)
+        }
+        PlanKind::Occurrence { occurrence, test } => {
+            Condition::Occurrence(OccurrenceCondition::bind(binder, occurrence, test)?)
+        }
+        PlanKind::Sequence {
+            steps,
+            within,
+            window,
+        } => Condition::Sequence(Sequence::bind(binder, steps, *within, window)?),
+        PlanKind::Rank { end, size, measure } => {
+            Condition::Rank(Rank::bind(binder, *end, *size, measure)?)
+        }
+        PlanKind::UserId(ids) => {
+            let users = &binder.dataset.users;
+            users.touch_ids()?;
+            let mut words = vec![0; users.chunks() * CHUNK_WORDS];
+            for user in ids.iter().filter_map(|id| users.find(id)) {
+                words[user.0 as usize / 64] |= 1 << (user.0 % 64);
+            }
+            Condition::Users(words, Path::Index)
+        }
+        PlanKind::Everyone
+        | PlanKind::Nobody
+        | PlanKind::And(_)
+        | PlanKind::Or(_)
+        | PlanKind::Not(_) => Condition::Users(Vec::new(), Path::Algebra),
+    })
+}
+
+fn bind_attribute<'a>(
+    binder: Binder<'a>,
+    operand: &'a PlanAttribute,
+    test: &'a PlanTest,
+) -> Result<AttributeCondition<'a>, EvalError> {
+    let attribute = binder.attribute(operand)?;
+    let right = match test {
+        PlanTest::CompareAttribute(_, right) => Some(binder.attribute(right)?),
+        _ => None,
+    };
+    let index = binder
+        .dataset
+        .attribute_index
+        .as_deref()
+        .filter(|_| binder.options.use_index);
+    AttributeCondition::new(attribute, Cow::Borrowed(test), right, |ranges| {
+        let Some(index) = index else { return Ok(None) };
+        let (table, name) = (storage_table(operand.table) as u8, operand.name.as_str());
+        let mut sets: Vec<FrozenSet<'a>> = Vec::new();
+        for code in ranges.iter().flat_map(|&(low, high)| low..=high) {
+            match index.get(Term::Attribute {
+                table,
+                name,
+                code: code as u32,
+            })? {
+                Some(set) => sets.push(set),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(sets))
+    })
+}
+
+impl Condition<'_> {
+    fn cost_rows(&self) -> u64 {
+        match self {
+            Self::Attribute(attribute) => attribute.rows(),
+            Self::Did(events) => events.did_cost_rows(),
+            Self::Measure(measure) => measure.cost_rows(),
+            Self::Occurrence(occurrence) => occurrence.cost_rows(),
+            Self::Sequence(sequence) => sequence.cost_rows(),
+            Self::Rank(_) | Self::Users(..) => 0,
+        }
+    }
+
+    fn path(&self) -> Path {
+        match self {
+            Self::Attribute(attribute) => attribute.path(),
+            Self::Did(events) if events.is_answered_by_index() => Path::Index,
+            Self::Measure(measure) => measure.path(),
+            Self::Did(_) | Self::Occurrence(_) | Self::Sequence(_) => Path::Scan,
+            Self::Rank(_) => Path::Rank,
+            Self::Users(_, path) => *path,
+        }
+    }
+}
+
+/// One chunk's evaluation.
+struct Worker<'w, 'a> {
+    program: &'w Program<'a>,
+    machine: Machine,
+    chunk: ChunkId,
+    universe: Words,
+}
+
+impl Worker<'_, '_> {
+    /// The users of `wanted` that the node selects.
+    fn eval(&self, node: &Node<'_>, wanted: &Words, scratch: &mut Scratch, found: &mut Words) {
+        if !self.program.is_profiled {
+            self.eval_kind(node, wanted, scratch, found);
+            return;
+        }
+        let start = Instant::now();
+        self.eval_kind(node, wanted, scratch, found);
+        let tally = &mut scratch.tallies[node.slot];
+        tally.nanos += start.elapsed().as_nanos() as u64;
+        tally.chunks += 1;
+        tally.users += words::count(found);
+    }
+
+    fn eval_kind(&self, node: &Node<'_>, wanted: &Words, scratch: &mut Scratch, found: &mut Words) {
+        let short_circuit = self.program.options.short_circuit;
+        match &node.kind {
+            NodeKind::Everyone => *found = *wanted,
+            NodeKind::Nobody => found.fill(0),
+            NodeKind::And(parts) => {
+                *found = *wanted;
+                let mut of_part = words::EMPTY;
+                for part in parts {
+                    if short_circuit && words::is_empty(found) {
+                        break;
+                    }
+                    let asked = if short_circuit { *found } else { *wanted };
+                    self.eval(part, &asked, scratch, &mut of_part);
+                    words::and(found, &of_part);
+                }
+            }
+            NodeKind::Or(parts) => {
+                found.fill(0);
+                let mut of_part = words::EMPTY;
+                for part in parts {
+                    let mut asked = *wanted;
+                    if short_circuit {
+                        words::and_not(&mut asked, found);
+                        if words::is_empty(&asked) {
+                            break;
+                        }
+                    }
+                    self.eval(part, &asked, scratch, &mut of_part);
+                    words::or(found, &of_part);
+                }
+            }
+            NodeKind::Not(part) => {
+                let mut of_part = words::EMPTY;
+                self.eval(part, wanted, scratch, &mut of_part);
+                *found = *wanted;
+                words::and_not(found, &of_part);
+            }
+            NodeKind::Condition(index) => {
+                let bound = &self.program.conditions[*index];
+                let Some(shared) = bound.shared else {
+                    self.eval_condition(&bound.condition, node.slot, wanted, scratch, found);
+                    return;
+                };
+                if let Some(answer) = &scratch.shared[shared] {
+                    found.copy_from_slice(&answer[..]);
+                } else {
+                    let universe = self.universe;
+                    self.eval_condition(&bound.condition, node.slot, &universe, scratch, found);
+                    scratch.shared[shared] = Some(Box::new(*found));
+                }
+                words::and(found, wanted);
+            }
+        }
+    }
+
+    fn eval_condition(
+        &self,
+        condition: &Condition<'_>,
+        slot: usize,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        found: &mut Words,
+    ) {
+        let (machine, chunk) = (self.machine, self.chunk);
+        if self.program.options.short_circuit && words::is_empty(wanted) {
+            found.fill(0);
+            return;
+        }
+        let mut tally = Tally::default();
+        match condition {
+            Condition::Attribute(attribute) => {
+                attribute.eval(machine, chunk, wanted, scratch, found)
+            }
+            Condition::Did(events) => {
+                events.did(machine, chunk, wanted, scratch, &mut tally, found)
+            }
+            Condition::Measure(measure) => {
+                measure.eval(machine, chunk, wanted, scratch, &mut tally, found)
+            }
+            Condition::Occurrence(occurrence) => {
+                occurrence.eval(machine, chunk, wanted, scratch, &mut tally, found);
+            }
+            Condition::Sequence(sequence) => {
+                sequence.eval(machine, chunk, wanted, scratch, &mut tally, found)
+            }
+            // Ranks have become users before the first chunk.
+            Condition::Rank(_) => found.fill(0),
+            Condition::Users(users, _) => match users.get(chunk.index() * CHUNK_WORDS..) {
+                Some(users) if users.len() >= CHUNK_WORDS => {
+                    found.copy_from_slice(&users[..CHUNK_WORDS]);
+                    words::and(found, wanted);
+                }
+                _ => found.fill(0),
+            },
+        }
+        scratch.tallies[slot].add(&tally);
+    }
+}

@@ -1,0 +1,103 @@
+//! Runs of chunks on the threads at hand.
+
+use crate::control::Control;
+use crate::kernel::Machine;
+use crate::scratch::Scratch;
+use crate::{EvalError, ExecOptions};
+use crowdset_types::ChunkId;
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// Work below this stays on the caller's thread: a hand-over costs up to 30 µs.
+const PARALLEL_NANOS: u64 = 100_000;
+
+/// Tasks per thread: enough that a slow one does not keep the others waiting for long.
+const TASKS_PER_THREAD: usize = 8;
+
+/// How much there is to do, to decide whether threads are worth it.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) chunks: usize,
+    pub(crate) rows: u64,
+    pub(crate) conditions: u64,
+}
+
+impl Work {
+    /// A third of a nanosecond a row, a microsecond a chunk and condition.
+    fn nanos(self) -> u64 {
+        self.rows / 3 + self.chunks as u64 * self.conditions * 1_000
+    }
+}
+
+/// What one evaluation runs on.
+pub(crate) struct Schedule {
+    machine: Machine,
+    is_parallel: bool,
+    /// Memory of workers that are between two tasks.
+    idle: Mutex<Vec<Scratch>>,
+}
+
+impl Schedule {
+    pub(crate) fn new(options: &ExecOptions) -> Self {
+        Self {
+            machine: Machine::new(options.kernels),
+            is_parallel: options.parallel,
+            idle: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn machine(&self) -> Machine {
+        self.machine
+    }
+
+    /// The memory of all workers, once they are done.
+    pub(crate) fn into_scratches(self) -> Vec<Scratch> {
+        self.idle.into_inner().unwrap_or_default()
+    }
+
+    /// Calls `f` for each chunk and returns the answers in order of chunks. The answers do not
+    /// depend on how many threads there are.
+    pub(crate) fn run<R: Send>(
+        &self,
+        work: Work,
+        control: &Control,
+        f: impl Fn(ChunkId, &mut Scratch) -> Result<R, EvalError> + Sync,
+    ) -> Result<Vec<R>, EvalError> {
+        let meter = control.meter(work.chunks);
+        let run = |chunks: std::ops::Range<usize>| -> Result<Vec<R>, EvalError> {
+            let mut scratch = self
+                .idle
+                .lock()
+                .map(|mut idle| idle.pop())
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            let mut answers = Vec::with_capacity(chunks.len());
+            for chunk in chunks {
+                meter.check()?;
+                answers.push(f(ChunkId(chunk as u32), &mut scratch)?);
+                meter.step();
+            }
+            if let Ok(mut idle) = self.idle.lock() {
+                idle.push(scratch);
+            }
+            Ok(answers)
+        };
+        let threads = if self.is_parallel && work.nanos() >= PARALLEL_NANOS {
+            rayon::current_num_threads()
+        } else {
+            1
+        };
+        if threads <= 1 || work.chunks <= 1 {
+            return run(0..work.chunks);
+        }
+        let per_task = work.chunks.div_ceil(threads * TASKS_PER_THREAD).max(1);
+        let tasks = work.chunks.div_ceil(per_task);
+        let answers: Vec<Vec<R>> = (0..tasks)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|task| run(task * per_task..work.chunks.min((task + 1) * per_task)))
+            .collect::<Result<_, _>>()?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,47 @@
+//! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
+
+use crate::words::Words;
+use crowdset_types::CHUNK_USERS;
+
+/// Arrays of one number per user of a chunk.
+pub(crate) struct Pool<T> {
+    free: Vec<Box<[T; CHUNK_USERS]>>,
+}
+
+impl<T: Copy + Default> Pool<T> {
+    /// An array with arbitrary content.
+    pub(crate) fn take(&mut self) -> Box<[T; CHUNK_USERS]> {
+        self.free.pop().unwrap_or_else(|| {
+            let array = vec![T::default(); CHUNK_USERS].into_boxed_slice();
+            array
+                .try_into()
+                .unwrap_or_else(|_| Box::new([T::default(); CHUNK_USERS]))
+        })
+    }
+
+    /// Hands an array back.
+    pub(crate) fn give(&mut self, array: Box<[T; CHUNK_USERS]>) {
+        self.free.push(array);
+    }
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { free: Vec::new() }
+    }
+}
+
+/// One worker's memory.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) u8s: Pool<u8>,
+    pub(crate) u32s: Pool<u32>,
+    pub(crate) i64s: Pool<i64>,
+    /// (user, key) pairs to be sorted.
+    pub(crate) pairs: Vec<u64>,
+    pub(crate) wide_pairs: Vec<(u16, u128)>,
+    /// Answers of leaves that several conditions share, for the chunk at hand.
+    pub(crate) shared: Vec<Option<Box<Words>>>,
+    /// What was read, a tally per leaf.
+    pub(crate) tallies: Vec<crate::profile::Tally>,
+}
