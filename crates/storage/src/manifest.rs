@@ -30,7 +30,11 @@ impl FileEntry {
     /// [`StorageError`] if the file cannot be opened.
     pub fn of(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
         let bytes = directory.open(name)?;
-        Ok(Self { name: name.to_owned(), bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes) })
+        Ok(Self {
+            name: name.to_owned(),
+            bytes: bytes.len() as u64,
+            crc32: crc32fast::hash(&bytes),
+        })
     }
 
     /// Reads the file to its last byte and compares length and checksum.
@@ -52,7 +56,13 @@ impl FileEntry {
         if computed == self.crc32 {
             return Ok(());
         }
-        Err(Damaged { file: self.name.clone(), section: "the whole file".to_owned(), stored: self.crc32, computed }.into())
+        Err(Damaged {
+            file: self.name.clone(),
+            section: "the whole file".to_owned(),
+            stored: self.crc32,
+            computed,
+        }
+        .into())
     }
 }
 
