@@ -1,6 +1,7 @@
 //! A small world: the rows of the three tables, in the order in which they arrive.
 
 use crowdset_types::Value;
+use serde_json::Value as Json;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -70,7 +71,19 @@ pub struct EventRow {
     /// When, in milliseconds since the epoch.
     pub timestamp_ms: i64,
     /// With which properties.
-    pub properties: serde_json::Map<String, serde_json::Value>,
+    pub properties: serde_json::Map<String, Json>,
+}
+
+impl EventRow {
+    /// The properties as the language sees them: nested objects are dotted paths, null is missing,
+    /// and an object has no value of its own.
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
+        for (key, value) in &self.properties {
+            flatten(key, value, &mut values);
+        }
+        values
+    }
 }
 
 /// A row of the user properties table.
@@ -87,4 +100,25 @@ pub struct PropertyRow {
     /// Since when, in milliseconds since the epoch; `None` is the oldest. Means nothing unless
     /// [`Data::history`].
     pub updated_at: Option<i64>,
+}
+
+fn flatten(path: &str, value: &Json, into: &mut BTreeMap<String, Value>) {
+    let value = match value {
+        Json::Null => return,
+        Json::Object(members) => {
+            for (key, member) in members {
+                flatten(&format!("{path}.{key}"), member, into);
+            }
+            return;
+        }
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => Value::Integer(integer),
+            // Beyond 64 bits, or with a point or an exponent.
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(_) => Value::Array(value.to_string()),
+    };
+    into.insert(path.to_owned(), value);
 }

@@ -14,6 +14,7 @@
 //!   [`coverage`] says which parts of the language were reached.
 //! - [`suite`] reads the cases of `data/suite` and writes failing pairs in the same form.
 
+mod catalog;
 pub mod coverage;
 mod data;
 pub mod random;
@@ -21,6 +22,7 @@ mod reference;
 mod shrink;
 pub mod suite;
 
+pub use catalog::WorldCatalog;
 pub use data::{Data, EventRow, IdKind, PropertyRow, UserRow};
 pub use reference::{Reference, ReferenceError};
 pub use shrink::shrink;

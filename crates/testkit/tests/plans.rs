@@ -3,149 +3,17 @@
 //! segment again, and let the reference answer both.
 
 use crowdset_query::{
-    Anchor, AttributeOperand, AttributeRef, AttributeTable, Catalog, EventName, EventNames,
-    EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, Occurrence, OccurrenceTest,
-    Operand, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure,
-    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector,
-    PlanTest, PlanWindow, Predicate, Segment, Span, Test, TimePoint, TypeSet, Window, plan,
+    Anchor, AttributeOperand, AttributeRef, EventName, EventNames, EventSelector, EventWindow,
+    Expr, ExprKind, Literal, Measure, Occurrence, OccurrenceTest, Operand, PlanAnchorInstant,
+    PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence,
+    PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector, PlanTest, PlanWindow, Predicate,
+    Segment, Span, Test, TimePoint, Window, plan,
 };
 use crowdset_testkit::random::{Rng, segment, world};
-use crowdset_testkit::{Data, Reference, shrink, suite};
-use crowdset_types::{TimeRange, TimestampMillis, Value};
-use serde_json::Value as Json;
-use std::collections::{BTreeMap, BTreeSet};
+use crowdset_testkit::{Data, Reference, WorldCatalog, shrink, suite};
+use crowdset_types::TimestampMillis;
+use std::collections::BTreeSet;
 use std::path::Path;
-
-/// What a catalog knows of a world.
-#[derive(Default)]
-struct Names {
-    events: Vec<String>,
-    /// How many rows, and the types of the properties.
-    streams: BTreeMap<String, (Vec<i64>, BTreeMap<String, TypeSet>)>,
-    attributes: BTreeMap<(AttributeTable, String), TypeSet>,
-    users: u64,
-}
-
-fn note(types: &mut TypeSet, value: &Value) {
-    match value {
-        Value::Bool(_) => types.bool = true,
-        Value::Integer(_) | Value::Float(_) => types.number = true,
-        Value::Text(_) => types.text = true,
-        Value::Time(_) => types.time = true,
-        Value::Array(_) => types.array = true,
-    }
-}
-
-fn properties(path: &str, value: &Json, into: &mut BTreeMap<String, TypeSet>) {
-    let types = into.entry(path.to_owned());
-    match value {
-        Json::Null => {}
-        Json::Object(members) => {
-            for (key, member) in members {
-                properties(&format!("{path}.{key}"), member, into);
-            }
-        }
-        Json::Bool(_) => types.or_default().bool = true,
-        Json::Number(_) => types.or_default().number = true,
-        Json::String(_) => types.or_default().text = true,
-        Json::Array(_) => types.or_default().array = true,
-    }
-}
-
-impl Names {
-    fn new(data: &Data) -> Self {
-        let mut names = Self {
-            users: data.users.as_ref().map_or(1, |users| users.len() as u64),
-            ..Self::default()
-        };
-        for event in &data.events {
-            let (times, types) = names.streams.entry(event.event_name.clone()).or_default();
-            times.push(event.timestamp_ms);
-            for (key, value) in &event.properties {
-                properties(key, value, types);
-            }
-        }
-        names.events = names.streams.keys().cloned().collect();
-        for user in data.users.iter().flatten() {
-            for (name, value) in &user.columns {
-                note(
-                    names
-                        .attributes
-                        .entry((AttributeTable::Users, name.clone()))
-                        .or_default(),
-                    value,
-                );
-            }
-        }
-        for row in &data.properties {
-            names
-                .attributes
-                .entry((AttributeTable::Property, row.name.clone()))
-                .or_default()
-                .text = true;
-        }
-        names
-    }
-}
-
-impl Catalog for Names {
-    fn universe_len(&self) -> u64 {
-        self.users
-    }
-
-    fn event_names(&self) -> &[String] {
-        &self.events
-    }
-
-    fn event_rows(&self, name: &str, range: TimeRange) -> u64 {
-        let times = self
-            .streams
-            .get(name)
-            .map_or(&[] as &[i64], |(times, _)| times);
-        times
-            .iter()
-            .filter(|time| range.contains(TimestampMillis(**time)))
-            .count() as u64
-    }
-
-    fn event_users(&self, name: &str) -> u64 {
-        self.event_rows(name, TimeRange::ALL).min(self.users)
-    }
-
-    fn property_names(&self, event: &str) -> Vec<String> {
-        self.streams
-            .get(event)
-            .map_or_else(Vec::new, |(_, types)| types.keys().cloned().collect())
-    }
-
-    fn property_types(&self, event: &str, path: &str) -> Option<TypeSet> {
-        self.streams.get(event)?.1.get(path).copied()
-    }
-
-    fn property_values(&self, _: &str, _: &str) -> Option<u64> {
-        None
-    }
-
-    fn attribute_names(&self) -> Vec<(AttributeTable, String)> {
-        self.attributes.keys().cloned().collect()
-    }
-
-    fn attribute_types(&self, table: AttributeTable, name: &str) -> Option<TypeSet> {
-        self.attributes.get(&(table, name.to_owned())).copied()
-    }
-
-    fn attribute_values(&self, _: AttributeTable, _: &str) -> Option<u64> {
-        None
-    }
-
-    fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
-        let times = || self.streams.values().flat_map(|(times, _)| times);
-        Some((
-            TimestampMillis(*times().min()?),
-            TimestampMillis(*times().max()?),
-        ))
-    }
-}
 
 fn expr(node: &PlanNode) -> Expr {
     let kind = match &node.kind {
@@ -386,8 +254,8 @@ fn answer(
         reorder,
         ..PlanOptions::default()
     };
-    let plan =
-        plan(segment, &Names::new(data), as_of, &options).map_err(|error| error.to_string())?;
+    let plan = plan(segment, &WorldCatalog::new(data), as_of, &options)
+        .map_err(|error| error.to_string())?;
     Reference::new(data)
         .evaluate(&Segment::new(expr(&plan.root)), as_of)
         .map_err(|error| error.to_string())
@@ -435,10 +303,10 @@ fn plans_of_the_suite_answer_the_same() {
             .and_then(|segment| answer(&case.data, &segment, case.as_of, true));
         match (&case.expect, &found) {
             (suite::Expect::Users(expected), Ok(found)) => {
-                assert_eq!(found, expected, "{}", case.name)
+                assert_eq!(found, expected, "{}", case.name);
             }
             (suite::Expect::Error(part), Err(error)) => {
-                assert!(error.contains(part), "{}: {error}", case.name)
+                assert!(error.contains(part), "{}: {error}", case.name);
             }
             (expected, found) => panic!("{}: {found:?} instead of {expected:?}", case.name),
         }

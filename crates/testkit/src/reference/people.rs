@@ -3,7 +3,6 @@
 use super::Reference;
 use crate::data::{Data, IdKind};
 use crowdset_types::Value;
-use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// One user of the universe with everything known of them.
@@ -65,10 +64,6 @@ pub(super) fn gather(data: &Data) -> Reference {
     let mut known_ids = HashSet::new();
     for row in &data.events {
         if known_ids.insert(&row.event_id) {
-            let mut properties = BTreeMap::new();
-            for (key, value) in &row.properties {
-                flatten(key, value, &mut properties);
-            }
             people
                 .entry(row.user_id.clone())
                 .or_default()
@@ -77,7 +72,7 @@ pub(super) fn gather(data: &Data) -> Reference {
                     id: row.event_id.clone(),
                     name: row.event_name.clone(),
                     at: row.timestamp_ms,
-                    properties,
+                    properties: row.values(),
                 });
         }
     }
@@ -135,26 +130,4 @@ fn sort_events(events: &mut [Event], event_ids: IdKind) {
             .then_with(|| a.name.as_bytes().cmp(b.name.as_bytes()))
             .then_with(|| event_ids.order(&a.id, &b.id))
     });
-}
-
-/// Nested objects become dotted paths; null is missing; an object has no value of its own.
-fn flatten(path: &str, value: &Json, into: &mut BTreeMap<String, Value>) {
-    let value = match value {
-        Json::Null => return,
-        Json::Object(members) => {
-            for (key, member) in members {
-                flatten(&format!("{path}.{key}"), member, into);
-            }
-            return;
-        }
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) => Value::Integer(integer),
-            // Beyond 64 bits, or with a point or an exponent.
-            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Array(_) => Value::Array(value.to_string()),
-    };
-    into.insert(path.to_owned(), value);
 }
