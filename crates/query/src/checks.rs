@@ -1,7 +1,7 @@
 //! What no tree may hold, whichever way it was written: the parser, the JSON reader and, for the
 //! builder's sake, the planner ask here, so that the three cannot differ.
 
-use crate::ast::{CompareOp, Literal, Operand, Position, RankSize, Test, TimePoint};
+use crate::ast::{CompareOp, Literal, Operand, Position, RankSize, Test, TimePoint, Window};
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
 use regex::{Regex, RegexBuilder};
@@ -108,6 +108,20 @@ pub(crate) fn time_point_problem(point: &TimePoint) -> Option<Diagnostic> {
 /// Checks that a duration is not negative.
 pub(crate) fn duration_problem(duration: DurationMillis) -> Option<Diagnostic> {
     (duration.0 < 0).then(|| Diagnostic::error("duration", "a duration cannot be negative"))
+}
+
+/// Whether a window is empty whatever the time is, which nobody means.
+pub(crate) fn is_always_empty(window: &Window) -> bool {
+    match window {
+        Window::Last(duration) => duration.0 == 0,
+        Window::Between(from, to) => match (from, to) {
+            (TimePoint::At(from), TimePoint::At(to)) => from >= to,
+            (TimePoint::Ago(from), TimePoint::Ago(to)) => from <= to,
+            (TimePoint::Now, TimePoint::Ago(_) | TimePoint::Now) => true,
+            _ => false,
+        },
+        Window::Ever | Window::Since(_) | Window::Before(_) | Window::Anchored { .. } => false,
+    }
 }
 
 /// Checks the zone of `hour` and `weekday`.

@@ -1,20 +1,87 @@
-//! Crowdset's segment language: text and JSON to a syntax tree, and from there to a plan.
+//! Crowdset's segment language: *what does this text ask for, and what must be worked out?*
+//!
+//! A [`Segment`] is read from text or JSON, or put together with [`build`]; the three give equal
+//! trees. [`plan`] binds it to a [`Catalog`] and an instant: the [`Plan`] has names looked up,
+//! time made absolute, and conditions in the order in which they should be tried. Everything that
+//! can be wrong is a [`Diagnostic`] with a place, a cause and a cure.
+//!
+//! This crate must not know that bitmaps and partitions exist, and does no input or output.
+//!
+//! # Grammar
+//!
+//! Keywords ignore case. Names that are no plain identifiers stand in double quotes, text in
+//! single ones, `--` begins a comment.
+//!
+//! ```text
+//! segment   = and-part { "or" and-part }
+//! and-part  = part { "and" part }
+//! part      = "not" part | "(" segment ")" | condition
+//! condition = "everyone" | "nobody" | "user_id" ("=" id | "in" "(" id, … ")")
+//!           | attribute test | cast(attribute) test
+//!           | "did" "(" events ")"
+//!           | measure (op number | "between" number "and" number)
+//!           | occurrence ( ["in"] window | "." path test )
+//!           | "sequence" "(" E { "then" E } ["," "within" duration] ["," window] ")"
+//!           | ("top" | "bottom") "(" (n | n "%") "," measure ")"
+//! measure   = ("count" | "days" | "days_since_first" | "days_since_last") "(" events ")"
+//!           | ("sum" | "min" | "max" | "avg" | "distinct") "(" names "." path ["where" P] ["," window] ")"
+//!           | "users." path | "property." path
+//! events    = E ["," window]
+//! E         = names ["where" P]
+//! names     = name | "any event" ["except" "(" name, … ")"] | "any of" "(" name ["where" P], … ")"
+//! P         = tests of properties, joined by "and", "or", "not" and parentheses
+//! test      = op (value | users.x | property.x) | "between" value "and" value
+//!           | ["not"] "in" "(" value, … ")" | ("contains" | "starts with" | "ends with") text
+//!           | ("like" | "ilike" | "matches") text | "is" ["not"] "set"
+//!           | "has" (value | ("any" | "all") "(" value, … ")")
+//! window    = "ever" | "last" duration | "between" instant "and" instant | "from" instant "to" instant
+//!           | ("since" | "before") (instant | anchor) | "after" anchor
+//!           | "within" duration ("after" | "before") anchor
+//! instant   = 'time' | duration "ago" | "now"
+//! anchor    = occurrence | "users." path | "property." path
+//! occurrence = ("first" | "last") "(" events ")" | "nth" "(" n "," events ")"
+//! ```
+//!
+//! # Examples
+//!
+//! ```
+//! use crowdset_query::Segment;
+//!
+//! let segment: Segment = "account_type = 'free' AND count(report_generated, last 30 days) > 5".parse()?;
+//! assert_eq!(segment.to_string(), "account_type = 'free' and count(report_generated, last 30 days) > 5");
+//!
+//! let wrong = "count(report_generated, last 1 months) > 5".parse::<Segment>().unwrap_err();
+//! assert_eq!(wrong.to_string(), "\
+//! 1:25: a month has no fixed length; write `last 30 days` or `last 1 calendar months`
+//!   count(report_generated, last 1 months) > 5
+//!                           ^^^^^^^^^^^^^");
+//! # Ok::<(), crowdset_query::SegmentError>(())
+//! ```
 
 mod ast;
+pub mod build;
 mod catalog;
 mod checks;
 mod diagnostic;
 mod explain;
+mod json;
 mod lexer;
 mod parser;
 mod plan;
 mod planner;
 mod print;
 
-pub use ast::*;
+pub use ast::{
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventName,
+    EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest,
+    Operand, Position, Predicate, RankEnd, RankSize, Segment, Span, Test, TimePoint, Window,
+};
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
-pub use plan::*;
+pub use plan::{
+    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanKind, PlanLiteral, PlanMeasure,
+    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate, PlanSelector, PlanTest, PlanWindow,
+};
 pub use planner::{PlanOptions, plan};
 
 impl Segment {
@@ -22,7 +89,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`SegmentError`] with everything that is wrong.
+    /// [`SegmentError`] with everything that is wrong, each with its place.
     pub fn parse_text(text: &str) -> Result<Self, SegmentError> {
         parser::parse(text)
     }
@@ -31,7 +98,8 @@ impl Segment {
 impl std::str::FromStr for Segment {
     type Err = SegmentError;
 
+    /// Reads text, or JSON if it begins with `{`.
     fn from_str(text: &str) -> Result<Self, SegmentError> {
-        Self::parse_text(text)
+        if text.trim_start().starts_with('{') { Self::parse_json(text) } else { Self::parse_text(text) }
     }
 }

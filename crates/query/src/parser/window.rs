@@ -2,6 +2,7 @@
 
 use super::{LATER_WINDOWS, Parse, Parser, Reported};
 use crate::ast::{Anchor, AnchorRelation, Position, Span, TimePoint, Window};
+use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::{self, Token};
 use crowdset_types::{DurationMillis, TimestampMillis};
@@ -19,9 +20,7 @@ impl Parser<'_> {
             let zone = Span { start: self.span().start, end: self.ahead(1).span.end };
             return Err(self.later("the time zone of a window", zone));
         }
-        let empty = matches!(window, Window::Last(DurationMillis(0)))
-            || matches!(&window, Window::Between(from, to) if never_before(from, to));
-        if empty {
+        if checks::is_always_empty(&window) {
             let span = self.since(start);
             let shown = self.slice(span).to_owned();
             self.warnings.push(
@@ -187,7 +186,7 @@ impl Parser<'_> {
         }
         let short = DurationMillis::UNITS.into_iter().find(|(_, short, _)| *short == word);
         let names = DurationMillis::UNITS.into_iter().map(|(name, _, _)| name);
-        let meant = short.map(|(name, _, _)| name).or_else(|| crate::checks::nearest(singular, names));
+        let meant = short.map(|(name, _, _)| name).or_else(|| checks::nearest(singular, names));
         let finding = Diagnostic::error("unit", format!("`{}` is no unit of time", super::shorten(word))).at(word_span);
         self.report(match meant {
             Some(name) => {
@@ -264,14 +263,4 @@ impl Parser<'_> {
 
 fn anchored(relation: AnchorRelation, anchor: Anchor) -> Window {
     Window::Anchored { relation, anchor: Box::new(anchor) }
-}
-
-/// Whether a window between the two is empty whatever the time is.
-fn never_before(from: &TimePoint, to: &TimePoint) -> bool {
-    match (from, to) {
-        (TimePoint::At(from), TimePoint::At(to)) => from >= to,
-        (TimePoint::Ago(from), TimePoint::Ago(to)) => from <= to,
-        (TimePoint::Now, TimePoint::Ago(_) | TimePoint::Now) => true,
-        _ => false,
-    }
 }

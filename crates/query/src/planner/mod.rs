@@ -27,6 +27,10 @@ use crowdset_types::{DurationMillis, Number, TimeRange, TimestampMillis, compare
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+/// How deep a tree may be. Text of [`DEPTH_MAX`] levels makes trees of twice as many: in
+/// `a and (b or c and (…))` each parenthesis holds an `or` and an `and`.
+const TREE_DEPTH_MAX: usize = 3 * DEPTH_MAX;
+
 /// How to plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOptions {
@@ -151,8 +155,8 @@ impl Planner<'_> {
     /// Runs `plan` one level deeper, or reports that a tree is too deep. Only a tree from the
     /// builder can be.
     fn nested<T>(&mut self, fallback: T, plan: impl FnOnce(&mut Self) -> T) -> T {
-        if self.depth > 2 * DEPTH_MAX {
-            let message = format!("nested more than {} levels deep", 2 * DEPTH_MAX);
+        if self.depth > TREE_DEPTH_MAX {
+            let message = format!("nested more than {} levels deep", TREE_DEPTH_MAX);
             self.report(Diagnostic::error("too-deep", message), Span::default());
             return fallback;
         }

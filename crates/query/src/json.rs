@@ -1,0 +1,124 @@
+//! The JSON form: the same tree for user interfaces and for storage.
+//!
+//! ```text
+//! SEGMENT   {"v": 1, "segment": NODE}, or a bare NODE
+//! NODE      {"everyone": true} {"nobody": true} {"and": [NODE…]} {"or": [NODE…]} {"not": NODE}
+//!           {"user_id": ["u1", …]}
+//!           {"attr": ATTR, CAST, TEST}
+//!           {"did": EVENTS}
+//!           {"measure": MEASURE, "op": …, "value": number, or two for "between"}
+//!           {"first"|"last": EVENTS, OF}  {"nth": {"n": 2, EVENTS…}, OF}
+//!           {"sequence": {"steps": [SELECTOR…], "within": DURATION, "window": WINDOW}}
+//!           {"top"|"bottom": {"size": 1000 or "10%", "measure": MEASURE}}
+//! OF        "in": WINDOW, or OPERAND, TEST
+//! EVENTS    SELECTOR with "window": WINDOW
+//! SELECTOR  {"event": name, "where": PREDICATE}, or instead of "event"
+//!           "any_event": true, "except": [name…]; "any_of": [{"event": name, "where": PREDICATE}…]
+//! MEASURE   {"count"|"days"|"days_since_first"|"days_since_last": EVENTS}
+//!           {"sum"|"min"|"max"|"avg"|"distinct": EVENTS with "prop": path, CAST}  {"attr": ATTR, CAST}
+//! PREDICATE {"and": […]} {"or": […]} {"not": …} {OPERAND, TEST}
+//! OPERAND   "prop": path, CAST; "prop": "event_name" or "timestamp"; "hour"|"weekday": "timestamp", "zone": name
+//! CAST      "cast": "number"|"text"|"time", "unit": "s"|"ms"
+//! TEST      "op": operator as in the text, "value": VALUE, a list for "in", "between", "has any" and the like
+//! VALUE     text, number, true, false, {"ago": DURATION}, {"now": true}, {"at": time}, {"attr": ATTR}
+//! ATTR      "account_type", "users.x", "property.x", {"table": "users", "name": "x"}
+//! WINDOW    "ever", {"last": DURATION}, {"between": [INSTANT, INSTANT]}, {"since"|"before": INSTANT or ANCHOR},
+//!           {"after": ANCHOR}, {"within": DURATION, "after"|"before": ANCHOR}
+//! INSTANT   "2026-01-01", {"ago": DURATION}, {"now": true}
+//! ANCHOR    {"first"|"last": EVENTS} {"nth": {"n": 2, EVENTS…}} {"attr": ATTR}
+//! DURATION  "2w" "30d" "36h" "90m" "5s" "250ms"
+//! path      "cart.total", or its parts: ["cart", "total"]
+//! ```
+//!
+//! A path in parts is always a property, `["event_name"]` too. Unknown keys are errors.
+
+mod read;
+mod write;
+
+use crate::ast::Segment;
+use crate::diagnostic::{Diagnostic, SegmentError};
+use crate::ast::Span;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// How deeply the brackets of JSON text may be nested: more than any readable tree needs.
+const BRACKETS_MAX: usize = 1024;
+
+impl Segment {
+    /// Reads the JSON form: `{"v": 1, "segment": …}` or a bare node.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError`] whose message begins with the path of the value that is wrong, such as
+    /// `$.and[2].did.window`.
+    pub fn from_json(json: &Value) -> Result<Self, SegmentError> {
+        read::segment(json).map_err(|finding| SegmentError::new(vec![finding], "".into()))
+    }
+
+    /// The JSON form, with its version. [`Segment::from_json`] gives an equal segment back.
+    pub fn to_json(&self) -> Value {
+        serde_json::json!({"v": 1, "segment": write::expr(&self.root)})
+    }
+
+    /// Reads JSON text.
+    pub(crate) fn parse_json(text: &str) -> Result<Self, SegmentError> {
+        let fail = |finding| Err(SegmentError::new(vec![finding], text.into()));
+        if let Some(offset) = too_deep(text) {
+            let span = Span { start: offset as u32, end: offset as u32 + 1 };
+            return fail(Diagnostic::error("too-deep", format!("nested more than {BRACKETS_MAX} levels deep")).at(span));
+        }
+        // The depth has been checked, so the parser's own limit of 128 brackets may go.
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        deserializer.disable_recursion_limit();
+        let value = Value::deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+        match value {
+            Ok(value) => Self::from_json(&value),
+            Err(error) => {
+                let shown = error.to_string();
+                let reason = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(reason, _)| reason);
+                let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+                let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+                let start = (0..=offset).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+                let end = (start + 1..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(start);
+                let span = Span { start: start as u32, end: end as u32 };
+                fail(Diagnostic::error("json", format!("broken JSON: {reason}")).at(span))
+            }
+        }
+    }
+}
+
+/// Where the brackets of a JSON text become too many, if they do.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                if depth > BRACKETS_MAX {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+impl Serialize for Segment {
+    /// The JSON form.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Segment {
+    /// The JSON form.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_json(&value).map_err(serde::de::Error::custom)
+    }
+}
