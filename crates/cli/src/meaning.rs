@@ -1,0 +1,117 @@
+//! What is meant: instants parsed, files read, stores opened, segments understood.
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crowdset::{AsOf, Diagnostic, Engine, EngineOptions, EvalOptions, LocatedDiagnostic, Segment};
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Read, Stdout, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What holds for the whole command.
+pub(crate) struct Meaning {
+    /// The instant of every evaluation.
+    pub(crate) as_of: AsOf,
+    /// Whether somebody asked for that instant; otherwise it is now.
+    pub(crate) is_as_of_given: bool,
+    /// One JSON object instead of text.
+    pub(crate) json: bool,
+    /// Unknown names are errors.
+    pub(crate) strict: bool,
+    /// How many threads; `None`: all cores.
+    pub(crate) threads: Option<usize>,
+    /// Where results go.
+    pub(crate) out: BufWriter<Stdout>,
+}
+
+impl Meaning {
+    /// Reads the flags that every command has.
+    pub(crate) fn of(common: &Common) -> Result<Self, Failure> {
+        let as_of = match &common.as_of {
+            Some(text) => text.parse().map_err(|error| Failure::Usage(format!("--as-of: {error}")))?,
+            None => AsOf::now(),
+        };
+        Ok(Self {
+            as_of,
+            is_as_of_given: common.as_of.is_some(),
+            json: common.json,
+            strict: common.strict,
+            threads: common.threads.map(usize::from),
+            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+        })
+    }
+
+    /// How engines are opened.
+    pub(crate) fn engine_options(&self) -> EngineOptions {
+        match self.threads {
+            Some(threads) => Engine::options().threads(threads),
+            None => Engine::options(),
+        }
+    }
+
+    /// Opens a store for reading, or loads a folder of tables into memory.
+    pub(crate) fn open(&self, path: &Path) -> Result<Engine, Failure> {
+        let bar = Arc::new(Bar::new("rows"));
+        let shown = Arc::clone(&bar);
+        let opened = self.engine_options().open_store_or_tables(path, move |progress| shown.show_load(progress));
+        bar.finish();
+        Ok(opened.map_err(crowdset::Error::from)?)
+    }
+
+    /// How segments are to be answered.
+    pub(crate) fn options(&self) -> EvalOptions {
+        EvalOptions { strict: self.strict, ..EvalOptions::default() }
+    }
+}
+
+/// Reads a segment as it was typed: text, JSON, or `@FILE` with either (`@-`: standard input).
+pub(crate) fn segment(typed: &str) -> Result<Segment, Failure> {
+    Ok(segment_text(typed)?.parse::<Segment>()?)
+}
+
+/// The text of a segment: what was typed, or what is in the file it names.
+pub(crate) fn segment_text(typed: &str) -> Result<Cow<'_, str>, Failure> {
+    match typed.strip_prefix('@') {
+        None => Ok(typed.into()),
+        Some("-") => match io::read_to_string(io::stdin().lock()) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(Failure::io("cannot read the segment from standard input", &error)),
+        },
+        Some(file) => match fs::read_to_string(file) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(Failure::io(format_args!("cannot read the segment file `{file}`"), &error)),
+        },
+    }
+}
+
+/// Shows warnings on standard error.
+pub(crate) fn warn(segment: &Segment, warnings: &[Diagnostic]) {
+    let mut err = io::stderr().lock();
+    for warning in warnings {
+        // A closed standard error must not stop a result.
+        let _ = writeln!(err, "warning: {}", warning.render(segment.source_text()));
+    }
+}
+
+/// Warnings for JSON output, with their places.
+pub(crate) fn located<'a>(segment: &'a Segment, warnings: &'a [Diagnostic]) -> Vec<LocatedDiagnostic<'a>> {
+    warnings.iter().map(|warning| warning.located(segment.source_text())).collect()
+}
+
+/// Opens a file to read, or standard input for `-`.
+pub(crate) fn input(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    match fs::File::open(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(Failure::io(format_args!("cannot read `{}`", path.display()), &error)),
+    }
+}
+
+/// Whether standard error is a terminal, where progress and remarks are welcome.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}

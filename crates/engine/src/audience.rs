@@ -1,0 +1,161 @@
+//! The users a segment selects, with their ids.
+
+use crate::error::WriteError;
+use crate::state::State;
+use crate::{AsOf, Diagnostic};
+use arrow::array::{Array, ArrayRef, Int64Array, LargeStringArray, StringArray};
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::RecordBatch;
+use crowdset_executor::Audience as UserSet;
+use crowdset_storage::IdKind;
+use crowdset_types::UserOrdinal;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+/// An audience of at least one user in so many is listed by walking all ids in order: a bit test per
+/// user is cheaper than sorting the ranks of the members.
+const WALK_SHARE: u64 = 16;
+
+/// How many ids one batch holds when an audience is written to a file.
+const BATCH_IDS: usize = 65_536;
+
+/// The users a segment selects at one instant.
+///
+/// Holds one bit per user and the state it was answered from, so it stays valid, and says the same,
+/// whatever is loaded later. Cloning is cheap.
+#[derive(Clone)]
+pub struct Audience {
+    pub(crate) set: Arc<UserSet>,
+    pub(crate) state: Arc<State>,
+    pub(crate) as_of: AsOf,
+    pub(crate) warnings: Arc<[Diagnostic]>,
+}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audience").field("len", &self.len()).field("as_of", &self.as_of).finish_non_exhaustive()
+    }
+}
+
+impl Audience {
+    /// How many users it holds.
+    pub fn len(&self) -> u64 {
+        self.set.len()
+    }
+
+    /// Whether it holds nobody.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The instant it was answered for.
+    pub fn as_of(&self) -> AsOf {
+        self.as_of
+    }
+
+    /// What the definition says that is legal and yet probably not meant, such as unknown names.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// How many users the universe has, members or not.
+    pub fn universe_len(&self) -> u64 {
+        self.state.users.universe_len()
+    }
+
+    /// Whether the user is a member; no for an id that was never seen.
+    pub fn contains_user(&self, user_id: &str) -> bool {
+        self.state.users.find(user_id).is_some_and(|ordinal| self.set.contains(ordinal))
+    }
+
+    /// The members' ordinals in ascending order of their user ids: text by bytes, integers as numbers.
+    fn ordinals_by_id(&self) -> Vec<u32> {
+        let users = &self.state.users;
+        let (members, ordinals) = (self.len(), users.ordinals() as u64);
+        if members.saturating_mul(WALK_SHARE) > ordinals {
+            return users.ranked().iter().copied().filter(|&ordinal| self.set.contains(UserOrdinal(ordinal))).collect();
+        }
+        let mut ranks: Vec<u32> = self.set.iter().map(|ordinal| users.rank(ordinal)).collect();
+        ranks.sort_unstable();
+        let ranked = users.ranked();
+        for rank in &mut ranks {
+            *rank = ranked[*rank as usize];
+        }
+        ranks
+    }
+
+    /// The members' ids as text, ascending: text by bytes, integers as numbers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use crowdset::{AsOf, Engine, Tables};
+    /// # let engine = Engine::in_memory();
+    /// let audience = engine.snapshot().evaluate(&"everyone".parse()?, AsOf::now())?;
+    /// assert_eq!(audience.iter().count() as u64, audience.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
+        self.ordinals_by_id().into_iter().map(|ordinal| self.state.users.id(UserOrdinal(ordinal)))
+    }
+
+    /// The members' ids as an Arrow array, ascending: `Int64` if all of them are integers of 64 bits,
+    /// `Utf8` otherwise (`LargeUtf8` where the ids together exceed 2 GiB).
+    ///
+    /// # Cost
+    ///
+    /// One look at memory per member, and 4 bytes per member beside the array.
+    pub fn user_ids(&self) -> ArrayRef {
+        let users = &self.state.users;
+        let ordinals = self.ordinals_by_id();
+        let ids = ordinals.iter().map(|&ordinal| users.id(UserOrdinal(ordinal)));
+        if self.has_integer_ids()
+            && let Some(numbers) = ids.clone().map(|id| id.parse::<i64>().ok()).collect::<Option<Vec<i64>>>()
+        {
+            return Arc::new(Int64Array::from(numbers));
+        }
+        if ids.clone().map(str::len).sum::<usize>() > i32::MAX as usize {
+            return Arc::new(LargeStringArray::from_iter_values(ids));
+        }
+        Arc::new(StringArray::from_iter_values(ids))
+    }
+
+    /// Whether user ids are integers, to be printed without quotes.
+    pub fn has_integer_ids(&self) -> bool {
+        matches!(self.state.users.id_kind(), IdKind::Integer)
+    }
+
+    /// The members as a portable roaring bitmap of user ordinals.
+    /// Ordinals are dense numbers that a store gives its users once and for ever.
+    pub fn to_roaring_bytes(&self) -> Vec<u8> {
+        let bitmap = self.set.to_bitmap();
+        let mut bytes = Vec::with_capacity(bitmap.serialized_size());
+        // Writing to a vector cannot fail.
+        let written = bitmap.serialize_into(&mut bytes);
+        debug_assert!(written.is_ok());
+        bytes
+    }
+
+    /// Writes a Parquet file of one column, `user_id`, ascending, with the types of
+    /// [`Audience::user_ids`].
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if the writer fails.
+    pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), WriteError> {
+        let ids = self.user_ids();
+        let schema = Arc::new(Schema::new(vec![Field::new("user_id", ids.data_type().clone(), false)]));
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+        let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
+        for start in (0..ids.len()).step_by(BATCH_IDS) {
+            let batch = ids.slice(start, BATCH_IDS.min(ids.len() - start));
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![batch])?)?;
+        }
+        writer.close()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,345 @@
+//! Questions to one immutable state of the data.
+
+use crate::analysis::Analysis;
+use crate::audience::Audience;
+use crate::error::EvaluateError;
+use crate::state::State;
+use crate::stats::Stats;
+use crate::verify::Verification;
+use crate::{AsOf, Catalog, Control, Diagnostic, EvalError, Plan, Segment};
+use crowdset_executor::{self as executor, ExecOptions};
+use crowdset_query::{PlanOptions, plan};
+use crowdset_types::TimestampMillis;
+use rayon::ThreadPool;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Below so many rows to read, work stays on the caller's thread even where the engine has a pool of
+/// its own: handing over costs about what it would save.
+const HAND_OVER_ROWS: u64 = 100_000;
+
+/// How a segment is to be answered. Every switch changes the speed of an answer, none the answer.
+#[derive(Debug, Clone)]
+pub struct EvalOptions {
+    /// Names that the data does not hold are errors instead of warnings.
+    pub strict: bool,
+    /// Whether the planner may try conditions in another order than written.
+    pub reorder: bool,
+    /// The executor's switches.
+    pub execution: ExecOptions,
+    /// Cancellation and progress.
+    pub control: Control,
+}
+
+impl Default for EvalOptions {
+    fn default() -> Self {
+        Self { strict: false, reorder: true, execution: ExecOptions::default(), control: Control::default() }
+    }
+}
+
+impl EvalOptions {
+    fn plan_options(&self) -> PlanOptions {
+        PlanOptions { strict: self.strict, reorder: self.reorder }
+    }
+}
+
+/// One consistent state of the data, to be asked any number of times from any thread.
+///
+/// Taking one costs the copy of two pointers; holding one costs the memory of its state and delays
+/// nobody. What is loaded later is not seen.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) state: Arc<State>,
+    pub(crate) pool: Option<Arc<ThreadPool>>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("universe_len", &self.universe_len()).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// How many users there are: the rows of `users`, or everybody seen where there never was such a
+    /// table.
+    pub fn universe_len(&self) -> u64 {
+        self.state.users.universe_len()
+    }
+
+    /// The users that `segment` selects at `as_of`.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluateError`] if the definition does not fit the data, or data is damaged. Never a partial
+    /// answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::{AsOf, Engine, Segment};
+    ///
+    /// let engine = Engine::in_memory();
+    /// let segment: Segment = "everyone".parse()?;
+    /// assert!(engine.snapshot().evaluate(&segment, AsOf::now())?.is_empty());
+    /// # Ok::<(), crowdset::Error>(())
+    /// ```
+    pub fn evaluate(&self, segment: &Segment, as_of: AsOf) -> Result<Audience, EvaluateError> {
+        self.evaluate_with(segment, as_of, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`]; a cancelled evaluation is an error too.
+    pub fn evaluate_with(
+        &self,
+        segment: &Segment,
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Audience, EvaluateError> {
+        self.prepare_with(segment, as_of, options)?.run()
+    }
+
+    /// How many users `segment` selects at `as_of`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    pub fn count(&self, segment: &Segment, as_of: AsOf) -> Result<u64, EvaluateError> {
+        self.prepare(segment, as_of)?.count()
+    }
+
+    /// Whether `segment` selects one user at `as_of`; no for an id that was never seen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    pub fn contains(&self, segment: &Segment, user_id: &str, as_of: AsOf) -> Result<bool, EvaluateError> {
+        let prepared = self.prepare(segment, as_of)?;
+        self.state.touch_ids()?;
+        let Some(user) = self.state.users.find(user_id) else { return Ok(false) };
+        let options = &prepared.options;
+        Ok(executor::contains(&self.state.dataset, &prepared.plan, user, &options.execution, &options.control)?)
+    }
+
+    /// Resolves `segment` against this state at `as_of`, to be run any number of times.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluateError::Segment`] if the definition does not fit the data.
+    pub fn prepare(&self, segment: &Segment, as_of: AsOf) -> Result<Prepared, EvaluateError> {
+        self.prepare_with(segment, as_of, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::prepare`]; with `strict`, unknown names are errors too.
+    pub fn prepare_with(
+        &self,
+        segment: &Segment,
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Prepared, EvaluateError> {
+        let plan = plan(segment, self.state.catalog(), as_of.instant(), &options.plan_options())?;
+        Ok(Prepared { snapshot: self.clone(), plan: Arc::new(plan), options: options.clone() })
+    }
+
+    /// Answers many segments in one pass over the data; equal conditions are worked out once.
+    ///
+    /// The answers stand in the order of the questions. Each fails for itself if it cannot be
+    /// planned; what stops the pass (damage, cancellation) fails all that were in it, each one tried
+    /// again alone, so that only those fail that need what is damaged.
+    pub fn evaluate_many(
+        &self,
+        questions: &[(&Segment, AsOf)],
+        options: &EvalOptions,
+    ) -> Vec<Result<Audience, EvaluateError>> {
+        let all = |plans: &[&Plan], execution: &ExecOptions| {
+            self.state.touch_ids()?;
+            executor::evaluate_many(&self.state.dataset, plans, execution, &options.control)
+        };
+        let alone = |prepared: &Prepared| {
+            self.state.touch_ids()?;
+            prepared.set()
+        };
+        let answers = self.many(questions, options, all, alone);
+        answers.into_iter().map(|answer| answer.map(|(prepared, set)| prepared.audience(set))).collect()
+    }
+
+    /// Counts many segments in one pass, as [`Snapshot::evaluate_many`] does, without making the
+    /// audiences: thousands of segments need no more memory than one.
+    ///
+    /// Each answer comes with its plan, which knows the instant and the warnings.
+    pub fn count_many(
+        &self,
+        questions: &[(&Segment, AsOf)],
+        options: &EvalOptions,
+    ) -> Vec<Result<(Prepared, u64), EvaluateError>> {
+        let all = |plans: &[&Plan], execution: &ExecOptions| {
+            executor::count_many(&self.state.dataset, plans, execution, &options.control)
+        };
+        self.many(questions, options, all, Prepared::count)
+    }
+
+    /// Answers all questions that can be planned at once, or one by one where that fails.
+    fn many<T: Send>(
+        &self,
+        questions: &[(&Segment, AsOf)],
+        options: &EvalOptions,
+        all: impl FnOnce(&[&Plan], &ExecOptions) -> Result<Vec<T>, EvalError> + Send,
+        alone: impl Fn(&Prepared) -> Result<T, EvaluateError>,
+    ) -> Vec<Result<(Prepared, T), EvaluateError>> {
+        let prepared: Vec<_> =
+            questions.iter().map(|(segment, as_of)| self.prepare_with(segment, *as_of, options)).collect();
+        let plans: Vec<&Plan> = prepared.iter().flatten().map(|prepared| &*prepared.plan).collect();
+        let rows = plans.iter().map(|plan| plan.root.cost_rows).fold(0, u64::saturating_add);
+        let answers = self.on_pool(rows, options, |execution| all(&plans, execution));
+        let mut answers = answers.map(Vec::into_iter).ok();
+        prepared
+            .into_iter()
+            .map(|prepared| {
+                let prepared = prepared?;
+                let answer = match answers.as_mut().and_then(Iterator::next) {
+                    Some(answer) => answer,
+                    None => alone(&prepared)?,
+                };
+                Ok((prepared, answer))
+            })
+            .collect()
+    }
+
+    /// Answers `segment` and tells what every node of its plan cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    pub fn analyze(
+        &self,
+        segment: &Segment,
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Analysis, EvaluateError> {
+        self.prepare_with(segment, as_of, options)?.analyze()
+    }
+
+    /// What the state holds: rows, users, and bytes by column and index.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.state)
+    }
+
+    /// Checks every checksum and invariant of the state's files.
+    pub fn verify(&self) -> Verification {
+        Verification::of(&self.state)
+    }
+
+    /// The names a segment may use, with their types and rough numbers.
+    pub fn catalog(&self) -> &dyn Catalog {
+        self.state.catalog()
+    }
+
+    /// The times of the first and the last event; `None` without events.
+    pub fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
+        self.catalog().event_span()
+    }
+
+    /// Runs `work` on the engine's pool if it has one and the work is worth handing over.
+    fn on_pool<T: Send>(&self, rows: u64, options: &EvalOptions, work: impl FnOnce(&ExecOptions) -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) if options.execution.parallel && rows >= HAND_OVER_ROWS => {
+                pool.install(|| work(&options.execution))
+            }
+            // On the caller's thread alone: the caller's own registry may be another one.
+            Some(_) => work(&ExecOptions { parallel: false, ..options.execution.clone() }),
+            None => work(&options.execution),
+        }
+    }
+}
+
+/// A segment resolved against one state at one instant.
+#[derive(Clone)]
+pub struct Prepared {
+    snapshot: Snapshot,
+    plan: Arc<Plan>,
+    options: EvalOptions,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// The plan; its [`fmt::Display`] draws the tree.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The instant it is bound to.
+    pub fn as_of(&self) -> AsOf {
+        AsOf::at(self.plan.as_of)
+    }
+
+    /// What the definition says that is legal and yet probably not meant.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.plan.warnings
+    }
+
+    /// Answers it.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluateError::Execution`] if data is damaged or the evaluation was cancelled.
+    pub fn run(&self) -> Result<Audience, EvaluateError> {
+        // Checked once per state, so that reading the members' ids cannot fail later.
+        self.snapshot.state.touch_ids()?;
+        Ok(self.audience(self.set()?))
+    }
+
+    /// How many users it selects. Does not read user ids, so it is the quickest first question to a
+    /// store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::run`].
+    pub fn count(&self) -> Result<u64, EvaluateError> {
+        Ok(self.set()?.len())
+    }
+
+    fn set(&self) -> Result<executor::Audience, EvaluateError> {
+        let (state, options) = (&self.snapshot.state, &self.options);
+        let set = self.snapshot.on_pool(self.plan.root.cost_rows, options, |execution| {
+            executor::evaluate(&state.dataset, &self.plan, execution, &options.control)
+        })?;
+        Ok(set)
+    }
+
+    /// Answers it and tells what every node cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::run`].
+    pub fn analyze(&self) -> Result<Analysis, EvaluateError> {
+        let (state, options) = (&self.snapshot.state, &self.options);
+        state.touch_ids()?;
+        let started = Instant::now();
+        let (set, nodes) = self.snapshot.on_pool(self.plan.root.cost_rows, options, |execution| {
+            executor::profile(&state.dataset, &self.plan, execution, &options.control)
+        })?;
+        let elapsed = started.elapsed();
+        Ok(Analysis { plan: Arc::clone(&self.plan), audience: self.audience(set), nodes, elapsed })
+    }
+
+    fn audience(&self, set: executor::Audience) -> Audience {
+        Audience {
+            set: Arc::new(set),
+            state: Arc::clone(&self.snapshot.state),
+            as_of: self.as_of(),
+            warnings: self.plan.warnings.clone().into(),
+        }
+    }
+}
