@@ -139,7 +139,7 @@ impl<'a> FrozenSet<'a> {
                         (array_lower_bound(values, high) - array_lower_bound(values, low)) as u32
                     }
                     Some(Container::Bitmap(bits)) => {
-                        quarter_words(bits, low).map(|word| word.count_ones()).sum()
+                        quarter_words(bits, low).map(u64::count_ones).sum()
                     }
                     Some(Container::Runs(runs)) => each_run(runs)
                         .map(|(from, to)| to.min(high).saturating_sub(from.max(low)))

@@ -148,7 +148,7 @@ impl AttributeBuilder {
                         builder.set(user, AttributeValue::Float(value));
                     }
                     PartData::Float(values) => {
-                        builder.set(user, AttributeValue::Float(values[row]))
+                        builder.set(user, AttributeValue::Float(values[row]));
                     }
                     PartData::Text { codes, .. } => {
                         builder.put(user, Tag::Text, u64::from(texts[codes.get(row) as usize]));

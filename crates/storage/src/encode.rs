@@ -210,7 +210,7 @@ impl Placement<'_> {
         let mut words = vec![0_u64; bit_words(self.rows)];
         for (start, part) in pieces {
             self.each(*start, part, |place, _| {
-                words[place / 64] |= 1 << (place % 64)
+                words[place / 64] |= 1 << (place % 64);
             });
         }
         (present as u64, Some(SectionBytes::new(words)))
@@ -340,7 +340,7 @@ fn encode_bools(placement: Placement<'_>, pieces: Vec<(usize, StagedPart<bool>)>
     let mut words = vec![0_u64; bit_words(placement.rows)];
     for (start, part) in pieces {
         placement.each(start, &part, |place, value| {
-            words[place / 64] |= u64::from(value) << (place % 64)
+            words[place / 64] |= u64::from(value) << (place % 64);
         });
     }
     EncodedPart {
@@ -363,7 +363,7 @@ fn encode_offsets(
     let codes = scatter(placement.rows, high.wrapping_sub(low) as u64, |sink| {
         for (start, part) in pieces {
             placement.each(start, &part, |place, value| {
-                sink.put(place, value.wrapping_sub(low) as u64)
+                sink.put(place, value.wrapping_sub(low) as u64);
             });
         }
     });

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The file that one writer holds locked.
 const LOCK: &str = "LOCK";
 
+/// How the names of unfinished files end; they begin with a point.
+const TEMPORARY: &str = ".tmp";
+
 /// Whether a directory is opened to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -123,7 +126,7 @@ impl FsDirectory {
 
     fn begin(&self, name: &str) -> Result<FsWriter, StorageError> {
         let target = self.writable(name)?;
-        let temporary = self.path.join(format!(".{name}.tmp"));
+        let temporary = self.path.join(format!(".{name}{TEMPORARY}"));
         let file = File::create(&temporary).map_err(StorageError::io("create", name))?;
         Ok(FsWriter {
             file: BufWriter::with_capacity(1 << 20, file),
@@ -136,7 +139,8 @@ impl FsDirectory {
 }
 
 fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
+    name.strip_prefix('.')
+        .is_some_and(|rest| rest.strip_suffix(TEMPORARY).is_some())
 }
 
 impl Directory for FsDirectory {

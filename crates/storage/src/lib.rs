@@ -58,7 +58,7 @@ pub use manifest::{
 };
 pub use memory_directory::MemoryDirectory;
 pub use partition::Partition;
-pub use seal::{SealedPartition, seal};
+pub use seal::{SealedPartition, TieIds, seal};
 pub use staging::{StagedBlock, StagedColumn, StagedPart, StagedRows, StagedTexts};
 pub use stats::{ColumnBytes, PartitionStats, StreamStats, UsersStats};
 pub use stream::{Property, Stream, TimeOffsets, Times};

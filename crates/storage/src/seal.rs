@@ -27,15 +27,18 @@ pub struct SealedPartition {
     pub file_bytes: u64,
 }
 
+/// Returns the event ids of rows, given their positions ([`StagedRows::positions`]), in the same order.
+pub type TieIds<'a> =
+    dyn FnMut(&[u32]) -> Result<Vec<EventIdKey>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
 /// Sorts and encodes the rows of one span of time and writes the image of a partition.
 ///
 /// Blocks are taken in input order. Event names and columns are worked on in parallel, on rayon's
 /// current pool, and blocks are dropped as they are encoded, so that memory stays near one copy of
 /// the rows.
 ///
-/// `ties` is asked once, and only if some user has events of one name at the same millisecond: given
-/// positions of rows ([`StagedRows::positions`]), it returns their event ids in the same order. The
-/// writer must be of [`crate::FrameKind::Partition`].
+/// `ties` is asked once, and only if some user has events of one name at the same millisecond: see
+/// [`TieIds`]. The writer must be of [`crate::FrameKind::Partition`].
 ///
 /// # Errors
 ///
@@ -47,9 +50,7 @@ pub fn seal(
     id: PartitionId,
     range: TimeRange,
     blocks: Vec<StagedBlock>,
-    ties: &mut dyn FnMut(
-        &[u32],
-    ) -> Result<Vec<EventIdKey>, Box<dyn std::error::Error + Send + Sync>>,
+    ties: &mut TieIds<'_>,
     mut writer: ImageWriter,
 ) -> Result<SealedPartition, StorageError> {
     let mut by_name: BTreeMap<String, Vec<StagedRows>> = BTreeMap::new();
@@ -124,7 +125,7 @@ fn time_base(
         }
         if let Some(at) = [low, high]
             .into_iter()
-            .find(|time| !range.contains(TimestampMillis(*time)))
+            .find(|time| low <= high && !range.contains(TimestampMillis(*time)))
         {
             return Err(StorageError::OutsideOfPartition {
                 event: name.clone(),
@@ -167,12 +168,7 @@ fn is_empty(column: &StagedColumn) -> bool {
         && column.arrays.codes.values.is_empty()
 }
 
-fn order_ties(
-    streams: &mut [SortedStream],
-    ties: &mut dyn FnMut(
-        &[u32],
-    ) -> Result<Vec<EventIdKey>, Box<dyn std::error::Error + Send + Sync>>,
-) -> Result<(), StorageError> {
+fn order_ties(streams: &mut [SortedStream], ties: &mut TieIds<'_>) -> Result<(), StorageError> {
     let positions: Vec<u32> = streams
         .iter()
         .flat_map(|stream| &stream.rows.tie_positions)

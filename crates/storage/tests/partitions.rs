@@ -1,6 +1,6 @@
-// Goal: a sealed partition holds exactly the rows it was given, in the order of the segment
-// language, and says so when its bytes have changed.
-// Method: random rows in random blocks, compared with a list that is sorted and searched naively.
+//! Goal: a sealed partition holds exactly the rows it was given, in the order of the segment
+//! language, and says so when its bytes have changed.
+//! Method: random rows in random blocks, compared with a list that is sorted and searched naively.
 
 use crowdset_storage::{
     Column, Directory, EventIdKey, FrameKind, ImageWriter, MemoryDirectory, PartData, Partition,
@@ -445,8 +445,8 @@ fn rows_outside_of_the_span_are_refused() {
 #[test]
 fn blocks_that_contradict_themselves_are_refused() {
     let broken: [fn(&mut StagedBlock); 4] = [
-        |block| drop(block.streams.get_mut("a").unwrap().times.pop()),
-        |block| drop(block.streams.get_mut("a").unwrap().positions.pop()),
+        |block| block.streams.get_mut("a").unwrap().times.clear(),
+        |block| block.streams.get_mut("a").unwrap().positions.clear(),
         |block| {
             column(block).integers = StagedPart {
                 rows: vec![9],
