@@ -329,9 +329,4 @@ impl<'a> AttributeCondition<'a> {
         bytes[end - first..].fill(u8::from(missing));
         machine.pack(&bytes, found);
     }
-
-    /// The attribute, for measures that need its value.
-    pub(crate) fn attribute(&self) -> &Attribute<'a> {
-        &self.attribute
-    }
 }

@@ -23,8 +23,6 @@ use std::ops::Range;
 pub(crate) struct Source<'a> {
     /// Position of the partition; sources ascend by it, then by event name.
     pub(crate) partition: usize,
-    /// Position of the event name in the selector.
-    pub(crate) event: usize,
     pub(crate) stream: &'a Stream,
     /// The window, cut to the stream's span.
     pub(crate) range: TimeRange,
@@ -180,7 +178,7 @@ impl<'a> Events<'a> {
             if window.is_empty() || (binder.options.prune && is_apart) {
                 continue;
             }
-            for (event, plan) in selector.events.iter().enumerate() {
+            for plan in &selector.events {
                 let Some(stream) = partition.stream(&plan.name) else {
                     continue;
                 };
@@ -201,7 +199,6 @@ impl<'a> Events<'a> {
                 let is_covered = window.covers(stream.span());
                 sources.push(Source {
                     partition: position,
-                    event,
                     stream,
                     range,
                     filter,
@@ -239,11 +236,6 @@ impl<'a> Events<'a> {
     /// Whether [`Events::did`] reads no rows.
     pub(crate) fn is_answered_by_index(&self) -> bool {
         self.anchor.is_none() && self.sources.iter().all(Source::is_answered)
-    }
-
-    /// Whether each user has a window of their own.
-    pub(crate) fn is_anchored(&self) -> bool {
-        self.anchor.is_some()
     }
 
     /// The most rows that any chunk of users has.

@@ -13,7 +13,7 @@ use crate::value::{Values, decimal, last_offset, part_value};
 use crowdset_query::{Cast, CompareOp, Operand};
 use crowdset_query::{PlanLiteral, PlanPredicate, PlanTest};
 use crowdset_storage::{Bits, Codes, ColumnPart, Dictionary, PartData, Stream, TimeOffsets, Times};
-use crowdset_types::{ChunkId, Number, TimeRange};
+use crowdset_types::{ChunkId, Number};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -217,14 +217,6 @@ impl<'a> Filter<'a> {
             return Self::Always;
         }
         Self::Column(parts)
-    }
-
-    /// The rows whose time lies in a range.
-    pub(crate) fn in_range(range: TimeRange) -> Self {
-        if range.is_empty() {
-            return Self::Never;
-        }
-        Self::Times(vec![(range.from.0, range.to.0 - 1)])
     }
 
     fn and(parts: Vec<Self>) -> Self {

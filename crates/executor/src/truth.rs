@@ -306,7 +306,14 @@ impl<'p> Truth<'p> {
             .map(|(low, high)| (low as u64, (high - 1) as u64))
             .collect();
         ranges.sort_unstable();
-        ranges.dedup();
+        // Neighbours become one: `!= 2.5` is true of every integer.
+        ranges.dedup_by(|next, kept| {
+            let touches = kept.1 == u64::MAX || next.0 <= kept.1 + 1;
+            if touches {
+                kept.1 = kept.1.max(next.1);
+            }
+            touches
+        });
         Some(ranges)
     }
 }

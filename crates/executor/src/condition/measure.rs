@@ -67,23 +67,16 @@ impl Scale {
 /// The numbers of one chunk's users.
 pub(crate) enum Numbers {
     Counts(Box<[u32; CHUNK_USERS]>),
-    Scaled(Box<[i64; CHUNK_USERS]>, Scale),
+    /// What they stand for is known where the measure was bound.
+    Scaled(Box<[i64; CHUNK_USERS]>),
     Any(Vec<Number>),
 }
 
 impl Numbers {
-    pub(crate) fn get(&self, user: usize) -> Number {
-        match self {
-            Self::Counts(counts) => Number::Integer(i64::from(counts[user])),
-            Self::Scaled(values, scale) => scale.number(values[user]),
-            Self::Any(numbers) => numbers[user],
-        }
-    }
-
     pub(crate) fn give(self, scratch: &mut Scratch) {
         match self {
             Self::Counts(counts) => scratch.u32s.give(counts),
-            Self::Scaled(values, _) => scratch.i64s.give(values),
+            Self::Scaled(values) => scratch.i64s.give(values),
             Self::Any(_) => {}
         }
     }
@@ -170,7 +163,7 @@ impl<'a> Measure<'a> {
                 for time in times.iter_mut() {
                     *time = as_of.0.wrapping_sub(*time);
                 }
-                Numbers::Scaled(times, Scale::Days)
+                Numbers::Scaled(times)
             }
             Self::Attribute(attribute) => {
                 let mut numbers = vec![Number::Integer(0); CHUNK_USERS];
@@ -578,7 +571,7 @@ impl<'a> MeasureCondition<'a> {
                             machine.or_u32_within(values, low as u32, high as u32, found);
                         }
                     }
-                    Numbers::Scaled(values, _) => {
+                    Numbers::Scaled(values) => {
                         for &(low, high) in scaled {
                             machine.or_i64_within(values, low, high, found);
                         }

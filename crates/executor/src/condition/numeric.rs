@@ -167,7 +167,7 @@ impl<'a> Numeric<'a> {
                 let mut having = words::EMPTY;
                 machine.or_i64_within(&values, i64::MIN + 1, i64::MAX - 1, &mut having);
                 words::and(present, &having);
-                Numbers::Scaled(values, Scale::Decimal(scaled.places))
+                Numbers::Scaled(values)
             }
             Aggregate::Avg => {
                 let scale = Scale::Decimal(scaled.places);
@@ -175,9 +175,7 @@ impl<'a> Numeric<'a> {
                 scratch.i64s.give(values);
                 averages
             }
-            Aggregate::Sum | Aggregate::Distinct => {
-                Numbers::Scaled(values, Scale::Decimal(scaled.places))
-            }
+            Aggregate::Sum | Aggregate::Distinct => Numbers::Scaled(values),
         };
         scratch.u32s.give(counts);
         numbers

@@ -132,7 +132,7 @@ impl<'a> Rank<'a> {
                 self.keep_raw(&mut users, size);
                 Measured::Raw(users)
             }
-            Numbers::Scaled(values, _) => {
+            Numbers::Scaled(values) => {
                 let mut users = Vec::new();
                 words::for_each(&present, |user| {
                     users.push((values[user], first + user as u32))
