@@ -19,7 +19,10 @@ pub(crate) enum Backing {
 impl Backing {
     pub(crate) fn from_file(file: File) -> io::Result<Self> {
         let bytes = file.metadata()?.len();
-        Ok(Self::File { file: Arc::new(file), bytes })
+        Ok(Self::File {
+            file: Arc::new(file),
+            bytes,
+        })
     }
 }
 
@@ -37,7 +40,13 @@ impl ChunkReader for Backing {
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
         // Page headers are read through this, one at a time: a large buffer would be thrown away.
-        Ok(BufReader::with_capacity(512, Position { backing: self.clone(), at: start }))
+        Ok(BufReader::with_capacity(
+            512,
+            Position {
+                backing: self.clone(),
+                at: start,
+            },
+        ))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -45,7 +54,9 @@ impl ChunkReader for Backing {
             Self::Memory(bytes) => {
                 let end = start.saturating_add(length as u64);
                 if end > bytes.len() as u64 {
-                    return Err(ParquetError::EOF(format!("the file ends before byte {end}")));
+                    return Err(ParquetError::EOF(format!(
+                        "the file ends before byte {end}"
+                    )));
                 }
                 Ok(bytes.slice(start as usize..end as usize))
             }

@@ -33,7 +33,11 @@ pub(crate) fn id_kind(kind: &DataType) -> Option<IdKind> {
 
 /// Whether a column of this type can hold instants.
 pub(crate) fn is_time(kind: &DataType) -> bool {
-    is_text(kind) || matches!(kind, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+    is_text(kind)
+        || matches!(
+            kind,
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64
+        )
 }
 
 /// Text of one column.
@@ -45,7 +49,8 @@ impl TextCells {
         if let Some(view) = array.as_string_view_opt() {
             return Ok(Self(view.clone()));
         }
-        let cast = arrow::compute::cast(array, &DataType::Utf8View).map_err(IngestError::arrow(file))?;
+        let cast =
+            arrow::compute::cast(array, &DataType::Utf8View).map_err(IngestError::arrow(file))?;
         Ok(Self(cast.as_string_view().clone()))
     }
 
@@ -88,7 +93,11 @@ impl IdCells {
     }
 
     /// The id of a row; `Ok(None)` if it is null. Numbers are written into `buffer`.
-    pub(crate) fn get<'a>(&'a self, row: usize, buffer: &'a mut String) -> Result<Option<&'a str>, RowProblem> {
+    pub(crate) fn get<'a>(
+        &'a self,
+        row: usize,
+        buffer: &'a mut String,
+    ) -> Result<Option<&'a str>, RowProblem> {
         let number: i64 = match self {
             Self::Text(cells) => return Ok(cells.get(row)),
             Self::Integer(cells) if cells.is_valid(row) => cells.value(row),
@@ -132,13 +141,22 @@ pub(crate) fn read_times(
             let cells = array.as_primitive::<$kind>();
             let to_millis = $to_millis;
             for (row, &value) in cells.values().iter().enumerate() {
-                push(row, if cells.is_valid(row) { to_millis(value) } else { Some((0, false)) });
+                push(
+                    row,
+                    if cells.is_valid(row) {
+                        to_millis(value)
+                    } else {
+                        Some((0, false))
+                    },
+                );
             }
         }};
     }
     match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => {
-            primitive!(TimestampSecondType, |value: i64| value.checked_mul(1_000).map(|millis| (millis, false)));
+            primitive!(TimestampSecondType, |value: i64| value
+                .checked_mul(1_000)
+                .map(|millis| (millis, false)));
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
             primitive!(TimestampMillisecondType, |value: i64| Some((value, false)));
@@ -156,7 +174,10 @@ pub(crate) fn read_times(
             )));
         }
         DataType::Date32 => {
-            primitive!(Date32Type, |value: i32| Some((i64::from(value) * 86_400_000, false)));
+            primitive!(Date32Type, |value: i32| Some((
+                i64::from(value) * 86_400_000,
+                false
+            )));
         }
         DataType::Date64 => primitive!(Date64Type, |value: i64| Some((value, false))),
         _ => {
@@ -197,7 +218,9 @@ pub(crate) enum TimeProblem {
 impl TimeProblem {
     pub(crate) fn into_row_problem(self, column: &str) -> RowProblem {
         match self {
-            Self::Null => RowProblem::Null { column: column.to_owned() },
+            Self::Null => RowProblem::Null {
+                column: column.to_owned(),
+            },
             Self::OutOfRange => RowProblem::TimeOutOfRange,
             Self::Unreadable(error) => RowProblem::Time(error.to_string()),
         }
@@ -212,7 +235,10 @@ mod tests {
 
     fn times(array: ArrayRef) -> (Vec<i64>, Vec<(usize, TimeProblem)>, u64) {
         let (mut times, mut problems) = (Vec::new(), Vec::new());
-        let floored = read_times(&array, "f", &mut times, |row, problem| problems.push((row, problem))).unwrap();
+        let floored = read_times(&array, "f", &mut times, |row, problem| {
+            problems.push((row, problem));
+        })
+        .unwrap();
         (times, problems, floored)
     }
 
@@ -227,10 +253,18 @@ mod tests {
 
     #[test]
     fn times_out_of_range_are_problems() {
-        let array = TimestampSecondArray::from(vec![i64::MAX, 9_223_372_037, 9_223_372_036, -9_223_372_036]);
+        let array = TimestampSecondArray::from(vec![
+            i64::MAX,
+            9_223_372_037,
+            9_223_372_036,
+            -9_223_372_036,
+        ]);
         let (times, problems, _) = times(Arc::new(array));
         assert_eq!(times[2..], [9_223_372_036_000, -9_223_372_036_000]);
-        assert_eq!(problems, [(0, TimeProblem::OutOfRange), (1, TimeProblem::OutOfRange)]);
+        assert_eq!(
+            problems,
+            [(0, TimeProblem::OutOfRange), (1, TimeProblem::OutOfRange)]
+        );
     }
 
     #[test]
@@ -238,17 +272,31 @@ mod tests {
         let array = StringArray::from(vec![Some("1970-01-01T00:00:01.0005Z"), Some("soon"), None]);
         let (times, problems, floored) = times(Arc::new(array));
         assert_eq!(times, [1_000, 0, 0]);
-        assert!(matches!(problems[..], [(1, TimeProblem::Unreadable(_)), (2, TimeProblem::Null)]));
+        assert!(matches!(
+            problems[..],
+            [(1, TimeProblem::Unreadable(_)), (2, TimeProblem::Null)]
+        ));
         assert_eq!(floored, 1);
     }
 
     #[test]
     fn ids_of_every_type_read_as_text() {
         let mut buffer = String::new();
-        let cells = IdCells::new(&(Arc::new(Int32Array::from(vec![Some(-7), None])) as ArrayRef), "f").unwrap();
+        let cells = IdCells::new(
+            &(Arc::new(Int32Array::from(vec![Some(-7), None])) as ArrayRef),
+            "f",
+        )
+        .unwrap();
         assert_eq!(cells.get(0, &mut buffer), Ok(Some("-7")));
         assert_eq!(cells.get(1, &mut buffer), Ok(None));
-        let cells = IdCells::new(&(Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef), "f").unwrap();
-        assert_eq!(cells.get(0, &mut buffer), Err(RowProblem::IdTooLarge(u64::MAX)));
+        let cells = IdCells::new(
+            &(Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef),
+            "f",
+        )
+        .unwrap();
+        assert_eq!(
+            cells.get(0, &mut buffer),
+            Err(RowProblem::IdTooLarge(u64::MAX))
+        );
     }
 }

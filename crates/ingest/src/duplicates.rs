@@ -54,7 +54,10 @@ pub(crate) fn leave_out_duplicates(
                 known[index] = true;
                 touched.store(true, Ordering::Relaxed);
             };
-            stored.hashes.find_all(asked, &mut found).map_err(crowdset_storage::StorageError::from)?;
+            stored
+                .hashes
+                .find_all(asked, &mut found)
+                .map_err(crowdset_storage::StorageError::from)?;
         }
         Ok(())
     })?;
@@ -64,7 +67,8 @@ pub(crate) fn leave_out_duplicates(
     let mut tables = Vec::new();
     for (stored, touched) in stored.iter().zip(&touched) {
         if touched.load(Ordering::Relaxed) {
-            let table = TableFile::from_store(stored.name, crate::TableKind::Events, stored.rows.clone())?;
+            let table =
+                TableFile::from_store(stored.name, crate::TableKind::Events, stored.rows.clone())?;
             tables.push(EventFile::new(table, true));
         }
     }
@@ -77,18 +81,24 @@ pub(crate) fn leave_out_duplicates(
         let of_load = (1..).zip(files.iter());
         let tasks: Vec<(u32, &EventFile, usize)> = of_store
             .chain(of_load)
-            .flat_map(|(source, file)| (0..file.groups.len()).map(move |group| (source, file, group)))
+            .flat_map(|(source, file)| {
+                (0..file.groups.len()).map(move |group| (source, file, group))
+            })
             .collect();
         let found: Vec<Result<Vec<Candidate>, IngestError>> = tasks
             .par_iter()
-            .map(|&(source, file, group)| candidates(source, file, group, &suspects, hasher, on_bad_row))
+            .map(|&(source, file, group)| {
+                candidates(source, file, group, &suspects, hasher, on_bad_row)
+            })
             .collect();
         drop(tasks);
         let mut candidates = Vec::new();
         for found in found {
             candidates.extend(found?);
         }
-        candidates.par_sort_unstable_by_key(|candidate| (candidate.hash, candidate.source, candidate.row));
+        candidates.par_sort_unstable_by_key(|candidate| {
+            (candidate.hash, candidate.source, candidate.row)
+        });
         for same_hash in candidates.chunk_by(|left, right| left.hash == right.hash) {
             // Different ids with one hash are possible, if only just.
             let mut ids: Vec<&str> = Vec::new();
@@ -99,15 +109,20 @@ pub(crate) fn leave_out_duplicates(
                     let index = candidate.source as usize - 1;
                     let file = &mut files[index];
                     file.left_out.insert(candidate.row);
-                    let group = file.groups.partition_point(|group| group.first_row <= candidate.row) - 1;
+                    let group = file
+                        .groups
+                        .partition_point(|group| group.first_row <= candidate.row)
+                        - 1;
                     changed.insert((index, group));
                     duplicates += 1;
                 }
             }
         }
     }
-    let recounted: Vec<((usize, usize), Result<GroupSurvey, IngestError>)> =
-        changed.into_par_iter().map(|(file, group)| ((file, group), files[file].recount(group))).collect();
+    let recounted: Vec<((usize, usize), Result<GroupSurvey, IngestError>)> = changed
+        .into_par_iter()
+        .map(|(file, group)| ((file, group), files[file].recount(group)))
+        .collect();
     for ((file, group), survey) in recounted {
         files[file].groups[group] = survey?;
     }
@@ -126,7 +141,9 @@ fn candidates(
     let id_root = file.role("event_id")?;
     // A row with broken properties will be rejected: it must not push out a later row of its id.
     // Where a bad row fails the load, nobody will notice.
-    let json_root = table.role("properties").filter(|_| on_bad_row == OnBadRow::Skip && !file.stored);
+    let json_root = table
+        .role("properties")
+        .filter(|_| on_bad_row == OnBadRow::Skip && !file.stored);
     let mut roots = vec![id_root];
     roots.extend(json_root);
     roots.sort_unstable();
@@ -137,15 +154,25 @@ fn candidates(
         let batch = table.batch(batch)?;
         let column = |root: usize| batch.column(roots.binary_search(&root).unwrap_or_default());
         let ids = TextCells::new(column(id_root), &table.name)?;
-        let texts = json_root.map(|root| TextCells::new(column(root), &table.name)).transpose()?;
+        let texts = json_root
+            .map(|root| TextCells::new(column(root), &table.name))
+            .transpose()?;
         for index in 0..batch.num_rows() {
             let id = ids.text(index);
             let hash = hasher.hash(id);
             if suspects.contains(&hash)
                 && !file.left_out.contains(row)
-                && texts.as_ref().and_then(|texts| texts.get(index)).is_none_or(|text| json.is_right(text))
+                && texts
+                    .as_ref()
+                    .and_then(|texts| texts.get(index))
+                    .is_none_or(|text| json.is_right(text))
             {
-                found.push(Candidate { hash, source, row, id: id.into() });
+                found.push(Candidate {
+                    hash,
+                    source,
+                    row,
+                    id: id.into(),
+                });
             }
             row += 1;
         }
@@ -164,6 +191,8 @@ impl JsonCheck {
     fn is_right(&mut self, text: &str) -> bool {
         let stream = self.block.stream("");
         let hasher = self.block.hasher.clone();
-        self.reader.read(&mut self.block.streams[stream], text, &hasher).is_ok()
+        self.reader
+            .read(&mut self.block.streams[stream], text, &hasher)
+            .is_ok()
     }
 }

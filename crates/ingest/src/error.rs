@@ -125,19 +125,31 @@ pub enum IngestError {
 
 impl IngestError {
     pub(crate) fn parquet(file: &str) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
-        move |source| Self::Parquet { file: file.to_owned(), source }
+        move |source| Self::Parquet {
+            file: file.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn arrow(file: &str) -> impl FnOnce(arrow_schema::ArrowError) -> Self {
-        move |source| Self::Arrow { file: file.to_owned(), source }
+        move |source| Self::Arrow {
+            file: file.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn io(file: &str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { file: file.to_owned(), source }
+        move |source| Self::Io {
+            file: file.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn spool(file: &str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Spool { file: file.to_owned(), source }
+        move |source| Self::Spool {
+            file: file.to_owned(),
+            source,
+        }
     }
 }
 
@@ -236,7 +248,11 @@ impl Rejections {
     pub fn push(&mut self, file: &str, row: u64, reason: RowProblem) {
         self.count += 1;
         if self.samples.len() < REJECTED_SAMPLES {
-            self.samples.push(RejectedRow { file: file.to_owned(), row, reason });
+            self.samples.push(RejectedRow {
+                file: file.to_owned(),
+                row,
+                reason,
+            });
         }
     }
 
@@ -254,7 +270,10 @@ impl Rejections {
     /// [`IngestError::BadRows`] with the count and the first rows.
     pub fn check(&self, on_bad_row: OnBadRow) -> Result<(), IngestError> {
         if self.count > 0 && on_bad_row == OnBadRow::Fail {
-            return Err(IngestError::BadRows { count: self.count, first: self.samples.clone() });
+            return Err(IngestError::BadRows {
+                count: self.count,
+                first: self.samples.clone(),
+            });
         }
         Ok(())
     }

@@ -55,10 +55,14 @@ impl Events {
         stored_kind: Option<IdKind>,
     ) -> Result<Self, IngestError> {
         let before = rejections.count;
-        let (tables, column_over_key) = open_all(inputs, TableKind::Events, columns, on_bad_row, rejections)?;
+        let (tables, column_over_key) =
+            open_all(inputs, TableKind::Events, columns, on_bad_row, rejections)?;
         let lost = rejections.count - before;
         let mut events = Self {
-            files: tables.into_iter().map(|table| EventFile::new(table, false)).collect(),
+            files: tables
+                .into_iter()
+                .map(|table| EventFile::new(table, false))
+                .collect(),
             stored_files: 0,
             hasher: EventIdHasher::new(seed),
             on_bad_row,
@@ -74,8 +78,11 @@ impl Events {
         for file in &events.files {
             events.rows += file.table.rows();
             if let Some(kind) = file.table.row_id_kind() {
-                events.id_kind =
-                    Some(if events.id_kind.is_some_and(|known| known != kind) { IdKind::Text } else { kind });
+                events.id_kind = Some(if events.id_kind.is_some_and(|known| known != kind) {
+                    IdKind::Text
+                } else {
+                    kind
+                });
             }
         }
         Ok(events)
@@ -106,10 +113,21 @@ impl Events {
         for file in &self.files {
             people.see_id_kind(file.table.user_id_kind());
         }
-        let surveyed = survey(&mut self.files, &self.hasher, self.on_bad_row, rejections, progress)?;
+        let surveyed = survey(
+            &mut self.files,
+            &self.hasher,
+            self.on_bad_row,
+            rejections,
+            progress,
+        )?;
         self.floored = surveyed.floored;
-        self.duplicates =
-            leave_out_duplicates(&mut self.files, surveyed.hashes, stored, &self.hasher, self.on_bad_row)?;
+        self.duplicates = leave_out_duplicates(
+            &mut self.files,
+            surveyed.hashes,
+            stored,
+            &self.hasher,
+            self.on_bad_row,
+        )?;
         Ok(())
     }
 
@@ -127,8 +145,10 @@ impl Events {
     pub fn add_stored(&mut self, name: &str, bytes: bytes::Bytes) -> Result<(), IngestError> {
         let table = TableFile::from_store(name, TableKind::Events, bytes)?;
         let mut file = EventFile::new(table, true);
-        file.groups =
-            (0..file.groups.len()).into_par_iter().map(|group| file.recount(group)).collect::<Result<_, _>>()?;
+        file.groups = (0..file.groups.len())
+            .into_par_iter()
+            .map(|group| file.recount(group))
+            .collect::<Result<_, _>>()?;
         self.files.insert(self.stored_files, file);
         self.stored_files += 1;
         Ok(())
@@ -144,9 +164,17 @@ impl Events {
     /// # Errors
     ///
     /// [`IngestError::Cancelled`] if the caller says so.
-    pub fn reader<'a>(&'a mut self, people: &'a People, progress: OnProgress<'a>) -> Result<Reader<'a>, IngestError> {
+    pub fn reader<'a>(
+        &'a mut self,
+        people: &'a People,
+        progress: OnProgress<'a>,
+    ) -> Result<Reader<'a>, IngestError> {
         let rows = days(&self.files).values().sum();
-        Ok(Reader { meter: Meter::new(Stage::Loading, rows, progress)?, events: self, people })
+        Ok(Reader {
+            meter: Meter::new(Stage::Loading, rows, progress)?,
+            events: self,
+            people,
+        })
     }
 }
 
@@ -220,7 +248,11 @@ impl Reader<'_> {
     /// # Errors
     ///
     /// [`IngestError`] if a file cannot be read.
-    pub fn event_ids(&self, content: &PartitionContent, positions: &[u32]) -> Result<Vec<EventIdKey>, IngestError> {
+    pub fn event_ids(
+        &self,
+        content: &PartitionContent,
+        positions: &[u32],
+    ) -> Result<Vec<EventIdKey>, IngestError> {
         content.rows.event_ids(&self.context(), positions)
     }
 }

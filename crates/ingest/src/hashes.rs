@@ -11,6 +11,9 @@ const BUCKETS: usize = 256;
 /// Hashes in memory before they go to a temporary file: 256 MiB.
 const IN_MEMORY_MAX: usize = 32 << 20;
 
+/// Marks those of some hashes that are known.
+pub(crate) type IsKnown<'a> = &'a (dyn Fn(&[u64], &mut [bool]) -> Result<(), IngestError> + Sync);
+
 /// Hashes in the order they came, apart by their top byte.
 #[derive(Debug)]
 pub(crate) struct HashBuckets {
@@ -47,7 +50,8 @@ impl HashBuckets {
         }
         self.in_memory += hashes.len();
         if self.in_memory >= self.in_memory_max {
-            self.spill().map_err(IngestError::spool("the hashes of event ids"))?;
+            self.spill()
+                .map_err(IngestError::spool("the hashes of event ids"))?;
         }
         Ok(())
     }
@@ -76,11 +80,12 @@ impl HashBuckets {
 
     /// The hashes that occur more than once, or for which `is_known` says yes, ascending and each
     /// once. `is_known` is asked for ascending hashes without repetition, and answers in place.
-    pub(crate) fn into_suspects(
-        self,
-        is_known: &(dyn Fn(&[u64], &mut [bool]) -> Result<(), IngestError> + Sync),
-    ) -> Result<Vec<u64>, IngestError> {
-        let Self { buckets, mut spilled, .. } = self;
+    pub(crate) fn into_suspects(self, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
+        let Self {
+            buckets,
+            mut spilled,
+            ..
+        } = self;
         let mut suspects = Vec::new();
         let mut buckets = buckets.into_iter().enumerate();
         loop {
@@ -88,15 +93,19 @@ impl HashBuckets {
             let mut some: Vec<Vec<u64>> = Vec::new();
             for (index, mut bucket) in buckets.by_ref().take(8) {
                 if let Some(spilled) = &mut spilled {
-                    spilled.read_back(index, &mut bucket).map_err(IngestError::spool("the hashes of event ids"))?;
+                    spilled
+                        .read_back(index, &mut bucket)
+                        .map_err(IngestError::spool("the hashes of event ids"))?;
                 }
                 some.push(bucket);
             }
             if some.is_empty() {
                 return Ok(suspects);
             }
-            let found: Vec<Result<Vec<u64>, IngestError>> =
-                some.into_par_iter().map(|bucket| suspects_of(bucket, is_known)).collect();
+            let found: Vec<Result<Vec<u64>, IngestError>> = some
+                .into_par_iter()
+                .map(|bucket| suspects_of(bucket, is_known))
+                .collect();
             for found in found {
                 suspects.extend(found?);
             }
@@ -110,24 +119,35 @@ impl Spilled {
             let mut bytes = vec![0; count * 8];
             self.file.seek(SeekFrom::Start(start))?;
             self.file.read_exact(&mut bytes)?;
-            hashes.extend(bytes.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash)));
+            hashes.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|hash| u64::from_le_bytes(*hash)),
+            );
         }
         Ok(())
     }
 }
 
-fn suspects_of(
-    mut hashes: Vec<u64>,
-    is_known: &(dyn Fn(&[u64], &mut [bool]) -> Result<(), IngestError> + Sync),
-) -> Result<Vec<u64>, IngestError> {
+fn suspects_of(mut hashes: Vec<u64>, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
     hashes.sort_unstable();
-    let mut repeated: Vec<u64> =
-        hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let mut repeated: Vec<u64> = hashes
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+        .collect();
     repeated.dedup();
     hashes.dedup();
     let mut known = vec![false; hashes.len()];
     is_known(&hashes, &mut known)?;
-    let mut known: Vec<u64> = hashes.iter().zip(known).filter(|(_, known)| *known).map(|(hash, _)| *hash).collect();
+    let mut known: Vec<u64> = hashes
+        .iter()
+        .zip(known)
+        .filter(|(_, known)| *known)
+        .map(|(hash, _)| *hash)
+        .collect();
     known.extend(repeated);
     known.sort_unstable();
     known.dedup();
@@ -144,10 +164,16 @@ mod tests {
         let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut hashes: Vec<u64> = (0..1_000).map(spread).collect();
         hashes.extend((0..1_000).filter(|number| number % 3 == 0).map(spread));
-        let mut expected: Vec<u64> = (0..1_000).filter(|number| number % 3 == 0 || *number == 5).map(spread).collect();
+        let mut expected: Vec<u64> = (0..1_000)
+            .filter(|number| number % 3 == 0 || *number == 5)
+            .map(spread)
+            .collect();
         expected.sort_unstable();
         for in_memory_max in [64, usize::MAX] {
-            let mut buckets = HashBuckets { in_memory_max, ..HashBuckets::default() };
+            let mut buckets = HashBuckets {
+                in_memory_max,
+                ..HashBuckets::default()
+            };
             for hashes in hashes.chunks(100) {
                 buckets.extend(hashes).unwrap();
             }

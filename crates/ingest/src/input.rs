@@ -105,14 +105,19 @@ pub(crate) fn resolve(inputs: &[Input]) -> Result<Vec<Origin>, IngestError> {
             Input::Batches(given) => batches.push(Origin::Batches(given.clone())),
         }
     }
-    let mut origins: Vec<Origin> = files.into_iter().map(|(path, format)| Origin::File(path, format)).collect();
+    let mut origins: Vec<Origin> = files
+        .into_iter()
+        .map(|(path, format)| Origin::File(path, format))
+        .collect();
     origins.extend(stdin.then_some(Origin::Stdin));
     origins.extend(batches);
     Ok(origins)
 }
 
 fn resolve_path(text: &str, files: &mut BTreeSet<(PathBuf, Format)>) -> Result<(), IngestError> {
-    let not_found = || IngestError::NotFound { path: text.to_owned() };
+    let not_found = || IngestError::NotFound {
+        path: text.to_owned(),
+    };
     let path = Path::new(text);
     if path.is_dir() {
         let before = files.len();
@@ -121,7 +126,11 @@ fn resolve_path(text: &str, files: &mut BTreeSet<(PathBuf, Format)>) -> Result<(
                 files.insert((file.to_owned(), format));
             }
         })?;
-        return if files.len() == before { Err(not_found()) } else { Ok(()) };
+        return if files.len() == before {
+            Err(not_found())
+        } else {
+            Ok(())
+        };
     }
     if path.exists() {
         let format = Format::of(path).ok_or_else(|| IngestError::Unsupported {
@@ -141,7 +150,9 @@ fn resolve_path(text: &str, files: &mut BTreeSet<(PathBuf, Format)>) -> Result<(
         return Err(not_found());
     }
     // The folder before the first wildcard is where the search starts.
-    let fixed = text.find(['*', '?']).map_or(text, |wildcard| &text[..wildcard]);
+    let fixed = text
+        .find(['*', '?'])
+        .map_or(text, |wildcard| &text[..wildcard]);
     let root = match fixed.rfind(std::path::is_separator) {
         Some(0) => "/",
         Some(slash) => &text[..slash],
@@ -150,20 +161,28 @@ fn resolve_path(text: &str, files: &mut BTreeSet<(PathBuf, Format)>) -> Result<(
     if !Path::new(root).is_dir() {
         return Err(not_found());
     }
-    let pattern: Vec<&str> =
-        text.split(std::path::is_separator).filter(|part| !part.is_empty() && *part != ".").collect();
+    let pattern: Vec<&str> = text
+        .split(std::path::is_separator)
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
     let before = files.len();
     walk(Path::new(root), &mut |file| {
         let shown = file.to_string_lossy();
-        let parts: Vec<&str> =
-            shown.split(std::path::is_separator).filter(|part| !part.is_empty() && *part != ".").collect();
+        let parts: Vec<&str> = shown
+            .split(std::path::is_separator)
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
         if matches_parts(&pattern, &parts)
             && let Some(format) = Format::of(file)
         {
             files.insert((file.to_owned(), format));
         }
     })?;
-    if files.len() == before { Err(not_found()) } else { Ok(()) }
+    if files.len() == before {
+        Err(not_found())
+    } else {
+        Ok(())
+    }
 }
 
 /// Every file below a folder that is not hidden (`.x`, `_x`, as other tools leave them).
@@ -188,7 +207,9 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) -> Result<(), IngestError> 
 fn matches_parts(pattern: &[&str], parts: &[&str]) -> bool {
     match (pattern, parts) {
         ([], []) => true,
-        (["**", rest @ ..], _) => (0..=parts.len()).any(|skipped| matches_parts(rest, &parts[skipped..])),
+        (["**", rest @ ..], _) => {
+            (0..=parts.len()).any(|skipped| matches_parts(rest, &parts[skipped..]))
+        }
         ([first, rest @ ..], [part, others @ ..]) => {
             matches_name(first.as_bytes(), part.as_bytes()) && matches_parts(rest, others)
         }
@@ -204,7 +225,10 @@ fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
         if pattern.get(at) == Some(&b'*') {
             retry = Some((at, in_name));
             at += 1;
-        } else if pattern.get(at).is_some_and(|&byte| byte == b'?' || byte == name[in_name]) {
+        } else if pattern
+            .get(at)
+            .is_some_and(|&byte| byte == b'?' || byte == name[in_name])
+        {
             at += 1;
             in_name += 1;
         } else if let Some((star, from)) = retry {
@@ -243,13 +267,28 @@ impl ColumnMap {
     /// # Ok::<(), crowdset_ingest::IngestError>(())
     /// ```
     pub fn add(&mut self, text: &str) -> Result<(), IngestError> {
-        let refuse = |reason: String| IngestError::Mapping { text: text.to_owned(), reason };
-        let (role, column) = text.split_once('=').ok_or_else(|| refuse("there is no `=`".to_owned()))?;
-        let (table, role) = role.split_once('.').ok_or_else(|| refuse("there is no `TABLE.`".to_owned()))?;
-        let kind = [TableKind::Users, TableKind::Events, TableKind::UserProperties]
-            .into_iter()
-            .find(|kind| kind.name() == table)
-            .ok_or_else(|| refuse(format!("there is no table `{table}`; it is users, events or user_properties")))?;
+        let refuse = |reason: String| IngestError::Mapping {
+            text: text.to_owned(),
+            reason,
+        };
+        let (role, column) = text
+            .split_once('=')
+            .ok_or_else(|| refuse("there is no `=`".to_owned()))?;
+        let (table, role) = role
+            .split_once('.')
+            .ok_or_else(|| refuse("there is no `TABLE.`".to_owned()))?;
+        let kind = [
+            TableKind::Users,
+            TableKind::Events,
+            TableKind::UserProperties,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == table)
+        .ok_or_else(|| {
+            refuse(format!(
+                "there is no table `{table}`; it is users, events or user_properties"
+            ))
+        })?;
         let names: Vec<&str> = kind.roles().iter().map(|(name, _)| *name).collect();
         let role = *names
             .iter()
@@ -258,7 +297,11 @@ impl ColumnMap {
         if column.is_empty() {
             return Err(refuse("no column stands behind the `=`".to_owned()));
         }
-        if self.renamed.iter().any(|(table, name, _)| *table == kind && *name == role) {
+        if self
+            .renamed
+            .iter()
+            .any(|(table, name, _)| *table == kind && *name == role)
+        {
             return Err(refuse(format!("`{kind}.{role}` is mapped twice")));
         }
         self.renamed.push((kind, role, column.to_owned()));
@@ -289,9 +332,16 @@ mod tests {
             ("", "", true),
             ("*", "", true),
         ] {
-            assert_eq!(matches_name(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+            assert_eq!(
+                matches_name(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
         }
-        assert!(matches_parts(&["a", "**", "*.csv"], &["a", "b", "c", "x.csv"]));
+        assert!(matches_parts(
+            &["a", "**", "*.csv"],
+            &["a", "b", "c", "x.csv"]
+        ));
         assert!(matches_parts(&["a", "**", "*.csv"], &["a", "x.csv"]));
         assert!(!matches_parts(&["a", "*.csv"], &["a", "b", "x.csv"]));
     }
@@ -303,8 +353,11 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let root = folder.path().to_str().unwrap();
-        let inputs =
-            [Input::Path(format!("{root}/*.csv")), Input::Path(root.to_owned()), Input::Path("-".to_owned())];
+        let inputs = [
+            Input::Path(format!("{root}/*.csv")),
+            Input::Path(root.to_owned()),
+            Input::Path("-".to_owned()),
+        ];
         let names: Vec<String> = resolve(&inputs)
             .unwrap()
             .iter()
@@ -331,7 +384,15 @@ mod tests {
         columns.add("users.user_id=customer=id").unwrap();
         assert_eq!(columns.column(TableKind::Users, "user_id"), "customer=id");
         assert_eq!(columns.column(TableKind::Events, "user_id"), "user_id");
-        for text in ["", "users.user_id", "user_id=x", "people.user_id=x", "users.name=x", "users.user_id=y", "events.user_id="] {
+        for text in [
+            "",
+            "users.user_id",
+            "user_id=x",
+            "people.user_id=x",
+            "users.name=x",
+            "users.user_id=y",
+            "events.user_id=",
+        ] {
             assert!(columns.add(text).is_err(), "{text}");
         }
     }

@@ -21,7 +21,9 @@ use crate::error::RowProblem;
 use crate::stage::{StreamBuilder, TextTooLarge, ValueRef};
 use crowdset_types::{Number, parse_number};
 use serde::Deserialize as _;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::de::{
+    DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer,
+};
 use std::fmt;
 
 type Hasher = foldhash::fast::FixedState;
@@ -102,7 +104,10 @@ impl JsonReader {
     }
 
     /// What [`JsonReader::read`] read from the same `text`: slots of the stream, and values.
-    pub(crate) fn values<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, ValueRef<'a>)> {
+    pub(crate) fn values<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> impl Iterator<Item = (usize, ValueRef<'a>)> {
         self.fields.iter().filter_map(move |&(slot, token)| {
             let value = match token {
                 Token::Null => return None,
@@ -110,14 +115,23 @@ impl JsonReader {
                 Token::Integer(value) => ValueRef::Integer(value),
                 Token::Float(value) => ValueRef::Float(value),
                 Token::Slice(start, end) => ValueRef::Text(&text[start as usize..end as usize]),
-                Token::Owned(start, end) => ValueRef::Text(&self.arena[start as usize..end as usize]),
-                Token::Array(start, end) => ValueRef::Array(&self.arena[start as usize..end as usize]),
+                Token::Owned(start, end) => {
+                    ValueRef::Text(&self.arena[start as usize..end as usize])
+                }
+                Token::Array(start, end) => {
+                    ValueRef::Array(&self.arena[start as usize..end as usize])
+                }
             };
             Some((slot as usize, value))
         })
     }
 
-    fn read_flat(&mut self, stream: &mut StreamBuilder, text: &str, hasher: &Hasher) -> Result<(), NotFlat> {
+    fn read_flat(
+        &mut self,
+        stream: &mut StreamBuilder,
+        text: &str,
+        hasher: &Hasher,
+    ) -> Result<(), NotFlat> {
         let bytes = text.as_bytes();
         if u32::try_from(bytes.len()).is_err() {
             return Err(NotFlat);
@@ -126,7 +140,11 @@ impl JsonReader {
         let mut at = expect(bytes, skip_blanks(bytes, 0), b'{')?;
         at = skip_blanks(bytes, at);
         if bytes.get(at) == Some(&b'}') {
-            return if skip_blanks(bytes, at + 1) == bytes.len() { Ok(()) } else { Err(NotFlat) };
+            return if skip_blanks(bytes, at + 1) == bytes.len() {
+                Ok(())
+            } else {
+                Err(NotFlat)
+            };
         }
         let mut guess = 0;
         loop {
@@ -185,7 +203,9 @@ impl JsonReader {
             no_object: false,
         };
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let outcome = deserializer.deserialize_any(TopVisitor(&mut sink)).and_then(|()| deserializer.end());
+        let outcome = deserializer
+            .deserialize_any(TopVisitor(&mut sink))
+            .and_then(|()| deserializer.end());
         self.dotted_keys = sink.dotted_keys;
         match outcome {
             Ok(()) => Ok(sink.repeated),
@@ -196,7 +216,11 @@ impl JsonReader {
 }
 
 fn expect(bytes: &[u8], at: usize, byte: u8) -> Result<usize, NotFlat> {
-    if bytes.get(at) == Some(&byte) { Ok(at + 1) } else { Err(NotFlat) }
+    if bytes.get(at) == Some(&byte) {
+        Ok(at + 1)
+    } else {
+        Err(NotFlat)
+    }
 }
 
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
@@ -223,7 +247,11 @@ fn string_end(bytes: &[u8], start: usize) -> Result<usize, NotFlat> {
             & HIGHS;
         if marks != 0 {
             at += marks.trailing_zeros() as usize / 8;
-            return if bytes[at] == b'"' { Ok(at) } else { Err(NotFlat) };
+            return if bytes[at] == b'"' {
+                Ok(at)
+            } else {
+                Err(NotFlat)
+            };
         }
         at += 8;
     }
@@ -254,8 +282,9 @@ fn flat_value(text: &str, at: usize) -> Result<(Token, usize), NotFlat> {
 
 /// Powers of ten that are exact as doubles and whose quotients of short mantissas are therefore
 /// rounded once.
-const EXACT_POWERS: [f64; 16] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+const EXACT_POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
 
 fn flat_number(text: &str, start: usize) -> Result<(Token, usize), NotFlat> {
     let bytes = text.as_bytes();
@@ -264,7 +293,9 @@ fn flat_number(text: &str, start: usize) -> Result<(Token, usize), NotFlat> {
     let mut at = digits_start;
     let mut mantissa = 0_u64;
     while let Some(byte @ b'0'..=b'9') = bytes.get(at) {
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        mantissa = mantissa
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(byte - b'0'));
         at += 1;
     }
     let whole = at - digits_start;
@@ -276,7 +307,9 @@ fn flat_number(text: &str, start: usize) -> Result<(Token, usize), NotFlat> {
         let fraction_start = at + 1;
         at = fraction_start;
         while let Some(byte @ b'0'..=b'9') = bytes.get(at) {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            mantissa = mantissa
+                .wrapping_mul(10)
+                .wrapping_add(u64::from(byte - b'0'));
             at += 1;
         }
         places = at - fraction_start;
@@ -349,7 +382,9 @@ impl Sink<'_> {
         let (path, properties) = (&self.path, &self.stream.properties);
         self.fields.retain(|(slot, _)| {
             let other = &properties[*slot as usize].path;
-            !other.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            !other
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });
     }
 
@@ -541,18 +576,48 @@ mod tests {
                 }
             }
         }
-        reader.store(stream, text, 0, &hasher, &mut NameCounts::default()).unwrap();
+        reader
+            .store(stream, text, 0, &hasher, &mut NameCounts::default())
+            .unwrap();
         stream.push_row(0, 0);
         let block = block.finish();
         let mut lines = Vec::new();
         for (path, column) in &block.streams["e"].properties {
-            let text = |texts: &crowdset_storage::StagedTexts| String::from_utf8(texts.bytes.clone()).unwrap();
+            let text = |texts: &crowdset_storage::StagedTexts| {
+                String::from_utf8(texts.bytes.clone()).unwrap()
+            };
             let mut values: Vec<String> = Vec::new();
             values.extend(column.bools.values.iter().map(|value| format!("{value:?}")));
-            values.extend(column.integers.values.iter().map(|value| format!("{value:?}i")));
-            values.extend(column.floats.values.iter().map(|value| format!("{value:?}f")));
-            values.extend(column.texts.codes.values.iter().map(|_| format!("{:?}", text(&column.texts))));
-            values.extend(column.arrays.codes.values.iter().map(|_| text(&column.arrays)));
+            values.extend(
+                column
+                    .integers
+                    .values
+                    .iter()
+                    .map(|value| format!("{value:?}i")),
+            );
+            values.extend(
+                column
+                    .floats
+                    .values
+                    .iter()
+                    .map(|value| format!("{value:?}f")),
+            );
+            values.extend(
+                column
+                    .texts
+                    .codes
+                    .values
+                    .iter()
+                    .map(|_| format!("{:?}", text(&column.texts))),
+            );
+            values.extend(
+                column
+                    .arrays
+                    .codes
+                    .values
+                    .iter()
+                    .map(|_| text(&column.arrays)),
+            );
             lines.push(format!("{path}={}", values.join("|")));
         }
         Ok(lines)
@@ -568,7 +633,15 @@ mod tests {
     fn reads_every_type() {
         assert_eq!(
             ok(r#" {"t":"text","b":true,"f":false,"i":-12,"d":2.50,"n":null,"e":1e3,"":0} "#),
-            ["=0i", "b=true", "d=2.5f", "e=1000.0f", "f=false", "i=-12i", "t=\"text\""]
+            [
+                "=0i",
+                "b=true",
+                "d=2.5f",
+                "e=1000.0f",
+                "f=false",
+                "i=-12i",
+                "t=\"text\""
+            ]
         );
         assert_eq!(ok("{}"), [""; 0]);
         assert_eq!(ok(" { } "), [""; 0]);
@@ -578,8 +651,14 @@ mod tests {
     #[test]
     fn nests_escapes_and_arrays() {
         assert_eq!(
-            ok(r#"{"cart":{"total":5,"item":{"x":"é\n\u00e9"}},"tags":[ 1, "a", 1.0, null, {"b":1,"a":[]}],"o":{}}"#),
-            ["cart.item.x=\"é\\né\"", "cart.total=5i", r#"tags=[1,"a",1.0,null,{"a":[],"b":1}]"#]
+            ok(
+                r#"{"cart":{"total":5,"item":{"x":"é\n\u00e9"}},"tags":[ 1, "a", 1.0, null, {"b":1,"a":[]}],"o":{}}"#
+            ),
+            [
+                "cart.item.x=\"é\\né\"",
+                "cart.total=5i",
+                r#"tags=[1,"a",1.0,null,{"a":[],"b":1}]"#
+            ]
         );
     }
 
@@ -596,7 +675,9 @@ mod tests {
     #[test]
     fn numbers_are_exact() {
         assert_eq!(
-            ok(r#"{"a":9007199254740993,"b":9223372036854775807,"c":9223372036854775808,"d":-9223372036854775808,"e":0.1,"f":123456789.123456789,"g":-0,"h":-0.0,"i":1e-400,"j":100000000000000000000}"#),
+            ok(
+                r#"{"a":9007199254740993,"b":9223372036854775807,"c":9223372036854775808,"d":-9223372036854775808,"e":0.1,"f":123456789.123456789,"g":-0,"h":-0.0,"i":1e-400,"j":100000000000000000000}"#
+            ),
             [
                 "a=9007199254740993i",
                 "b=9223372036854775807i",
@@ -610,7 +691,10 @@ mod tests {
                 "j=1e20f"
             ]
         );
-        assert!(matches!(read(r#"{"a":1e400}"#, Path::Usual), Err(RowProblem::Json(_))));
+        assert!(matches!(
+            read(r#"{"a":1e400}"#, Path::Usual),
+            Err(RowProblem::Json(_))
+        ));
     }
 
     #[test]
@@ -618,8 +702,23 @@ mod tests {
         for text in ["[]", "1", "\"a\"", "true", "-1", "1.5"] {
             assert_eq!(read(text, Path::Usual), Err(RowProblem::NoObject), "{text}");
         }
-        for text in ["", "{", "{\"a\"}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":+1}", "{} x", "{\"a\":tru}", "{\"a\":\"\t\"}", "{'a':1}"] {
-            assert!(matches!(read(text, Path::Usual), Err(RowProblem::Json(_))), "{text}");
+        for text in [
+            "",
+            "{",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":+1}",
+            "{} x",
+            "{\"a\":tru}",
+            "{\"a\":\"\t\"}",
+            "{'a':1}",
+        ] {
+            assert!(
+                matches!(read(text, Path::Usual), Err(RowProblem::Json(_))),
+                "{text}"
+            );
         }
     }
 
@@ -633,7 +732,9 @@ mod tests {
         assert!(reader.read(stream, r#"{"a":1,"b":"#, &hasher).is_err());
         let text = r#"{"a":2}"#;
         reader.read(stream, text, &hasher).unwrap();
-        reader.store(stream, text, 0, &hasher, &mut NameCounts::default()).unwrap();
+        reader
+            .store(stream, text, 0, &hasher, &mut NameCounts::default())
+            .unwrap();
         stream.push_row(0, 0);
         let block = block.finish();
         let rows = &block.streams["e"];
@@ -652,15 +753,20 @@ mod tests {
         ];
         let value = scalar.prop_recursive(2, 8, 3, |inner| {
             prop_oneof![
-                prop::collection::vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
-                prop::collection::vec(("[ab.]{1,2}", inner), 0..3).prop_map(|fields| object(&fields)),
+                prop::collection::vec(inner.clone(), 0..3)
+                    .prop_map(|items| format!("[{}]", items.join(","))),
+                prop::collection::vec(("[ab.]{1,2}", inner), 0..3)
+                    .prop_map(|fields| object(&fields)),
             ]
         });
         prop::collection::vec(("[ab.]{0,2}", value), 0..5).prop_map(|fields| object(&fields))
     }
 
     fn object(fields: &[(String, String)]) -> String {
-        let fields: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\" :{value} ")).collect();
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(key, value)| format!("\"{key}\" :{value} "))
+            .collect();
         format!("{{{}}}", fields.join(", "))
     }
 

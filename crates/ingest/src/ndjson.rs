@@ -62,7 +62,11 @@ fn string_of(value: &RawValue) -> Option<Cow<'_, str>> {
         return None;
     }
     let inner = &text[1..text.len() - 1];
-    if inner.contains('\\') { serde_json::from_str::<String>(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.contains('\\') {
+        serde_json::from_str::<String>(text).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 /// What the ids of one column have had in common so far.
@@ -82,7 +86,11 @@ impl IdInference {
     }
 
     /// Reads an id: text or an integer of 64 bits.
-    fn read<'a>(&mut self, column: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, RowProblem> {
+    fn read<'a>(
+        &mut self,
+        column: &str,
+        value: &'a RawValue,
+    ) -> Result<Option<Cow<'a, str>>, RowProblem> {
         if let Some(text) = string_of(value) {
             self.texts = true;
             return Ok(Some(text));
@@ -93,7 +101,9 @@ impl IdInference {
                 self.integers = true;
                 Ok(Some(Cow::Borrowed(text)))
             }
-            text => Err(RowProblem::Line(format!("`{column}` is {text}; an id is text or an integer of 64 bits"))),
+            text => Err(RowProblem::Line(format!(
+                "`{column}` is {text}; an id is text or an integer of 64 bits"
+            ))),
         }
     }
 }
@@ -103,7 +113,10 @@ fn read_text<'a>(column: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str
     match string_of(value) {
         Some(text) => Ok(Some(text)),
         None if value.get() == "null" => Ok(None),
-        None => Err(RowProblem::Line(format!("`{column}` is {}; it must be text", value.get()))),
+        None => Err(RowProblem::Line(format!(
+            "`{column}` is {}; it must be text",
+            value.get()
+        ))),
     }
 }
 
@@ -129,7 +142,11 @@ const OTHERS_MAX: usize = 20;
 
 impl<'m> Lines<'m> {
     fn new(kind: TableKind, map: &'m ColumnMap) -> Self {
-        let names: Vec<&str> = kind.roles().iter().map(|(role, _)| map.column(kind, role)).collect();
+        let names: Vec<&str> = kind
+            .roles()
+            .iter()
+            .map(|(role, _)| map.column(kind, role))
+            .collect();
         // Users have one column more: their attributes as JSON.
         let columns = names.len() + usize::from(kind == TableKind::Users);
         Self {
@@ -146,8 +163,11 @@ impl<'m> Lines<'m> {
     }
 
     fn schema(&self) -> Schema {
-        let mut fields: Vec<Field> =
-            self.names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+        let mut fields: Vec<Field> = self
+            .names
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true))
+            .collect();
         if self.kind == TableKind::Users {
             fields.push(Field::new("properties", DataType::Utf8, true));
         }
@@ -156,8 +176,8 @@ impl<'m> Lines<'m> {
 
     /// Takes one line, all of it or nothing.
     fn push(&mut self, line: &str) -> Result<(), RowProblem> {
-        let Entries(entries) =
-            serde_json::from_str(line).map_err(|error| RowProblem::Line(format!("no JSON object: {error}")))?;
+        let Entries(entries) = serde_json::from_str(line)
+            .map_err(|error| RowProblem::Line(format!("no JSON object: {error}")))?;
         let mut cells: Vec<Option<Cow<'_, str>>> = vec![None; self.columns.len()];
         let mut extra = String::new();
         for (key, value) in &entries {
@@ -182,7 +202,9 @@ impl<'m> Lines<'m> {
         }
         if !extra.is_empty() {
             extra.push('}');
-            let json = cells.last_mut().filter(|_| self.kind != TableKind::UserProperties);
+            let json = cells
+                .last_mut()
+                .filter(|_| self.kind != TableKind::UserProperties);
             if let Some(json) = json {
                 *json = Some(match json.take() {
                     None => Cow::Owned(extra),
@@ -200,12 +222,18 @@ impl<'m> Lines<'m> {
         Ok(())
     }
 
-    fn keep_extra(&mut self, key: &str, value: &RawValue, extra: &mut String) -> Result<(), RowProblem> {
+    fn keep_extra(
+        &mut self,
+        key: &str,
+        value: &RawValue,
+        extra: &mut String,
+    ) -> Result<(), RowProblem> {
         if self.others.len() < OTHERS_MAX && !self.others.contains(key) {
             self.others.insert(key.to_owned());
         }
         if self.kind == TableKind::Users && value.get() != "null" {
-            let is_time = string_of(value).is_some_and(|text| TimestampMillis::parse(&text).is_ok());
+            let is_time =
+                string_of(value).is_some_and(|text| TimestampMillis::parse(&text).is_ok());
             match self.times.get_mut(key) {
                 Some(times) => *times &= is_time,
                 None => {
@@ -214,7 +242,8 @@ impl<'m> Lines<'m> {
             }
         }
         extra.push(if extra.is_empty() { '{' } else { ',' });
-        let key = serde_json::to_string(key).map_err(|error| RowProblem::Line(error.to_string()))?;
+        let key =
+            serde_json::to_string(key).map_err(|error| RowProblem::Line(error.to_string()))?;
         extra.push_str(&key);
         extra.push(':');
         extra.push_str(value.get());
@@ -222,7 +251,10 @@ impl<'m> Lines<'m> {
     }
 
     fn finish(&mut self) -> Vec<ArrayRef> {
-        self.columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect()
+        self.columns
+            .iter_mut()
+            .map(|column| Arc::new(column.finish()) as ArrayRef)
+            .collect()
     }
 }
 
@@ -241,7 +273,8 @@ fn read_properties(value: &RawValue) -> Result<Option<Cow<'_, str>>, RowProblem>
 /// One object with the keys of both; those of `columns` win. Also how many did.
 fn merge_objects(properties: &str, columns: &str) -> Result<(String, u64), RowProblem> {
     let read = |text| serde_json::from_str::<Entries<'_>>(text);
-    let Entries(properties) = read(properties).map_err(|error| RowProblem::Json(error.to_string()))?;
+    let Entries(properties) =
+        read(properties).map_err(|error| RowProblem::Json(error.to_string()))?;
     let Entries(columns) = read(columns).map_err(|error| RowProblem::Json(error.to_string()))?;
     let mut merged = String::from("{");
     let mut replaced = 0;
@@ -249,13 +282,18 @@ fn merge_objects(properties: &str, columns: &str) -> Result<(String, u64), RowPr
         if merged.len() > 1 {
             merged.push(',');
         }
-        merged.push_str(&serde_json::to_string(key).map_err(|error| RowProblem::Json(error.to_string()))?);
+        merged.push_str(
+            &serde_json::to_string(key).map_err(|error| RowProblem::Json(error.to_string()))?,
+        );
         merged.push(':');
         merged.push_str(value.get());
         Ok(())
     };
     for (key, value) in &properties {
-        if columns.iter().any(|(column, given)| column == key && given.get() != "null") {
+        if columns
+            .iter()
+            .any(|(column, given)| column == key && given.get() != "null")
+        {
             replaced += 1;
         } else {
             push(key, value)?;
@@ -287,12 +325,17 @@ pub(crate) fn spool(
     let mut row = 0;
     let mut pending = 0;
     let flush = |spool: &mut Spool, lines: &mut Lines<'_>| -> Result<(), IngestError> {
-        let batch = RecordBatch::try_new(schema.clone(), lines.finish()).map_err(IngestError::arrow(name))?;
+        let batch = RecordBatch::try_new(schema.clone(), lines.finish())
+            .map_err(IngestError::arrow(name))?;
         spool.write(&batch)
     };
     loop {
         bytes.clear();
-        if input.read_until(b'\n', &mut bytes).map_err(IngestError::io(name))? == 0 {
+        if input
+            .read_until(b'\n', &mut bytes)
+            .map_err(IngestError::io(name))?
+            == 0
+        {
             break;
         }
         if row == 0 && bytes.starts_with(b"\xef\xbb\xbf") {
@@ -321,10 +364,17 @@ pub(crate) fn spool(
     }
     flush(&mut spool, &mut lines)?;
     rejections.check(on_bad_row)?;
-    for ((_, required), (column, seen)) in kind.roles().iter().zip(lines.names.iter().zip(&lines.seen)) {
+    for ((_, required), (column, seen)) in
+        kind.roles().iter().zip(lines.names.iter().zip(&lines.seen))
+    {
         if *required && !seen && row > spool.rejected_rows() {
-            let mut found: Vec<String> =
-                lines.names.iter().zip(&lines.seen).filter(|(_, seen)| **seen).map(|(name, _)| (*name).to_owned()).collect();
+            let mut found: Vec<String> = lines
+                .names
+                .iter()
+                .zip(&lines.seen)
+                .filter(|(_, seen)| **seen)
+                .map(|(name, _)| (*name).to_owned())
+                .collect();
             found.extend(lines.others.iter().cloned());
             return Err(IngestError::MissingColumn {
                 file: name.to_owned(),
@@ -335,8 +385,16 @@ pub(crate) fn spool(
         }
     }
     let mut spooled = spool.finish()?;
-    spooled.id_kinds = IdKinds { user: lines.user_ids.kind(), row: lines.row_ids.kind() };
-    spooled.time_keys = lines.times.into_iter().filter(|(_, times)| *times).map(|(key, _)| key).collect();
+    spooled.id_kinds = IdKinds {
+        user: lines.user_ids.kind(),
+        row: lines.row_ids.kind(),
+    };
+    spooled.time_keys = lines
+        .times
+        .into_iter()
+        .filter(|(_, times)| *times)
+        .map(|(key, _)| key)
+        .collect();
     spooled.column_over_key = lines.column_over_key;
     spooled.has_json_attributes = kind == TableKind::Users;
     Ok(spooled)

@@ -10,11 +10,13 @@ use crate::table::TableFile;
 use crate::values::ValueCells;
 use crate::{ColumnMap, Input, OnBadRow, OnProgress, Stage, TableKind};
 use crowdset_storage::{
-    AttributeBuilder, AttributeValue, EncodedAttribute, HistoryBuilder, IdKind, Table, Universe, UserIds, Users,
+    AttributeBuilder, AttributeValue, EncodedAttribute, HistoryBuilder, IdKind, Table, Universe,
+    UserIds, Users,
 };
 use crowdset_types::{TimestampMillis, UserOrdinal};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{PoisonError, RwLock};
 
 /// The users of a load: those of the store, those of its tables, and all that turn up later.
@@ -58,7 +60,8 @@ impl PeopleFiles {
         on_bad_row: OnBadRow,
         rejections: &mut Rejections,
     ) -> Result<Self, IngestError> {
-        let mut open = |inputs, kind| crate::table::open_all(inputs, kind, columns, on_bad_row, rejections);
+        let mut open =
+            |inputs, kind| crate::table::open_all(inputs, kind, columns, on_bad_row, rejections);
         let (users, _) = open(users, TableKind::Users)?;
         let (properties, _) = open(properties, TableKind::UserProperties)?;
         Ok(Self { users, properties })
@@ -83,7 +86,9 @@ impl People {
     ///
     /// [`crowdset_storage::Damaged`] if the image of the users is.
     pub fn new(stored: Option<&Users>, has_universe: bool, seed: u64) -> Result<Self, IngestError> {
-        let damaged = |error: crowdset_storage::Damaged| IngestError::from(crowdset_storage::StorageError::from(error));
+        let damaged = |error: crowdset_storage::Damaged| {
+            IngestError::from(crowdset_storage::StorageError::from(error))
+        };
         let mut people = Self {
             ids: RwLock::new(UserIds::new(seed)),
             universe: None,
@@ -96,7 +101,12 @@ impl People {
             floored: 0,
             properties: None,
         };
-        let Some(stored) = stored.filter(|users| users.ordinals() > 0) else { return Ok(people) };
+        if has_universe {
+            people.universe = Some(Vec::new());
+        }
+        let Some(stored) = stored.filter(|users| users.ordinals() > 0) else {
+            return Ok(people);
+        };
         people.ids = RwLock::new(UserIds::from_users(stored).map_err(damaged)?);
         people.id_kind = Some(stored.id_kind());
         if has_universe {
@@ -138,7 +148,12 @@ impl People {
         rejections: &mut Rejections,
         progress: OnProgress<'_>,
     ) -> Result<(), IngestError> {
-        let rows = files.users.iter().chain(&files.properties).map(TableFile::rows).sum();
+        let rows = files
+            .users
+            .iter()
+            .chain(&files.properties)
+            .map(TableFile::rows)
+            .sum();
         let meter = Meter::new(Stage::Users, rows, progress)?;
         for file in files.users.iter().chain(&files.properties) {
             self.see_id_kind(file.user_id_kind());
@@ -169,7 +184,11 @@ impl People {
     /// Takes in the kind of ids of another table; ids of different kinds compare as text.
     pub(crate) fn see_id_kind(&mut self, kind: Option<IdKind>) {
         if let Some(kind) = kind {
-            self.id_kind = Some(if self.id_kind.is_some_and(|known| known != kind) { IdKind::Text } else { kind });
+            self.id_kind = Some(if self.id_kind.is_some_and(|known| known != kind) {
+                IdKind::Text
+            } else {
+                kind
+            });
         }
     }
 
@@ -180,7 +199,10 @@ impl People {
 
     /// How many users and orphans there are.
     pub fn ordinals(&self) -> usize {
-        self.ids.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     pub(crate) fn ids(&self) -> &RwLock<UserIds> {
@@ -206,16 +228,30 @@ impl People {
     /// # Errors
     ///
     /// If an attribute holds more text than a column can address.
-    pub fn into_parts(self) -> Result<(UserIds, IdKind, Universe, Vec<EncodedAttribute>), IngestError> {
+    pub fn into_parts(
+        self,
+    ) -> Result<(UserIds, IdKind, Universe, Vec<EncodedAttribute>), IngestError> {
         let id_kind = self.id_kind();
-        let ids = self.ids.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let ids = self
+            .ids
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let ordinals = ids.len();
         let columns: Vec<AttributeBuilder> = self.columns.into_values().collect();
         let histories: Vec<HistoryBuilder> = self.histories.into_values().collect();
-        let columns = columns.into_par_iter().map(|column| column.encode(ordinals));
-        let histories = histories.into_par_iter().map(|history| history.encode(ordinals));
+        let columns = columns
+            .into_par_iter()
+            .map(|column| column.encode(ordinals));
+        let histories = histories
+            .into_par_iter()
+            .map(|history| history.encode(ordinals));
         let attributes = columns.chain(histories).collect::<Result<Vec<_>, _>>()?;
-        Ok((ids, id_kind, self.universe.map_or(Universe::Everyone, Universe::Bits), attributes))
+        Ok((
+            ids,
+            id_kind,
+            self.universe.map_or(Universe::Everyone, Universe::Bits),
+            attributes,
+        ))
     }
 
     fn read_users(
@@ -241,20 +277,23 @@ impl People {
         for batch in file.read((0..file.row_groups()).collect(), &roots, None)? {
             let batch = file.batch(batch)?;
             let ids = IdCells::new(batch.column(place(id_root)), &file.name)?;
-            let texts =
-                file.json.map(|root| TextCells::new(batch.column(place(root)), &file.name)).transpose()?;
+            let texts = file
+                .json
+                .map(|root| TextCells::new(batch.column(place(root)), &file.name))
+                .transpose()?;
             let stream = &mut block.streams[stream];
             // Ordinals first, then column by column: the values of one column are one run of memory.
             let mut users: Vec<Option<u32>> = Vec::with_capacity(batch.num_rows());
             for row in 0..batch.num_rows() {
                 row_number += 1;
-                let outcome = required(&ids, row, file.field(id_root).name(), &mut buffer).and_then(|id| {
-                    let text = texts.as_ref().and_then(|texts| texts.get(row));
-                    if let Some(text) = text {
-                        json.read(stream, text, &hasher)?;
-                    }
-                    Ok((id, text))
-                });
+                let outcome = required(&ids, row, file.field(id_root).name(), &mut buffer)
+                    .and_then(|id| {
+                        let text = texts.as_ref().and_then(|texts| texts.get(row));
+                        if let Some(text) = text {
+                            json.read(stream, text, &hasher)?;
+                        }
+                        Ok((id, text))
+                    });
                 let (id, text) = match outcome {
                     Ok(outcome) => outcome,
                     Err(problem) => {
@@ -277,8 +316,12 @@ impl People {
                     for (slot, value) in json.values(text) {
                         let name = &*stream.properties[slot].path;
                         let value = match value {
-                            ValueRef::Text(text) if file.time_keys.contains(name) => TimestampMillis::parse(text)
-                                .map_or(AttributeValue::Text(text), |(time, _)| AttributeValue::Time(time.0)),
+                            ValueRef::Text(text) if file.time_keys.contains(name) => {
+                                TimestampMillis::parse(text)
+                                    .map_or(AttributeValue::Text(text), |(time, _)| {
+                                        AttributeValue::Time(time.0)
+                                    })
+                            }
                             value => attribute_value(value),
                         };
                         set(&mut self.columns, name, ordinal, value);
@@ -295,14 +338,10 @@ impl People {
                 }
                 for (row, user) in users.iter().enumerate() {
                     let Some(user) = *user else { continue };
-                    let outcome: Result<(), std::convert::Infallible> =
-                        cells.visit(row, &mut path, &mut |name, value| {
-                            set(&mut self.columns, name, user, attribute_value(value));
-                            Ok(())
-                        });
-                    match outcome {
-                        Ok(()) => {}
-                    }
+                    let Ok(()) = cells.visit::<Infallible>(row, &mut path, &mut |name, value| {
+                        set(&mut self.columns, name, user, attribute_value(value));
+                        Ok(())
+                    });
                 }
             }
             rejections.check(on_bad_row)?;
@@ -320,8 +359,11 @@ impl People {
         rejections: &mut Rejections,
         meter: &Meter<'_>,
     ) -> Result<(), IngestError> {
-        let (user, name, value) =
-            (role(file, "user_id")?, role(file, "property_name")?, role(file, "property_value")?);
+        let (user, name, value) = (
+            role(file, "user_id")?,
+            role(file, "property_name")?,
+            role(file, "property_value")?,
+        );
         let (id, at) = (file.role("property_id"), file.role("updated_at"));
         let mut roots = vec![user, name, value];
         roots.extend(id);
@@ -342,7 +384,9 @@ impl People {
             let users = IdCells::new(column(user), &file.name)?;
             let names = TextCells::new(column(name), &file.name)?;
             let values = TextCells::new(column(value), &file.name)?;
-            let row_ids = id.map(|root| IdCells::new(column(root), &file.name)).transpose()?;
+            let row_ids = id
+                .map(|root| IdCells::new(column(root), &file.name))
+                .transpose()?;
             times.clear();
             time_problems.clear();
             time_problems.resize(batch.num_rows(), None);
@@ -359,14 +403,16 @@ impl People {
             }
             for row in 0..batch.num_rows() {
                 row_number += 1;
-                let outcome = required(&users, row, file.field(user).name(), &mut user_buffer).and_then(|user| {
-                    let name =
-                        names.get(row).ok_or_else(|| RowProblem::Null { column: file.field(name).name().clone() })?;
-                    match time_problems[row].take() {
-                        None => Ok((user, name)),
-                        Some(problem) => Err(problem),
-                    }
-                });
+                let outcome = required(&users, row, file.field(user).name(), &mut user_buffer)
+                    .and_then(|user| {
+                        let name = names.get(row).ok_or_else(|| RowProblem::Null {
+                            column: file.field(name).name().clone(),
+                        })?;
+                        match time_problems[row].take() {
+                            None => Ok((user, name)),
+                            Some(problem) => Err(problem),
+                        }
+                    });
                 let row_id = match (&row_ids, id) {
                     // Rows that came without times were stored without a say for their ids.
                     (Some(cells), Some(_)) if stored => cells.get(row, &mut id_buffer),
@@ -384,7 +430,9 @@ impl People {
                     }
                 };
                 let ordinal = ids.get_or_insert(user);
-                let at = at.filter(|root| column(*root).is_valid(row)).map(|_| times[row]);
+                let at = at
+                    .filter(|root| column(*root).is_valid(row))
+                    .map(|_| times[row]);
                 rows.push(name, ordinal, at, id, values.get(row));
                 if !stored {
                     self.properties_rows += 1;
@@ -418,17 +466,29 @@ fn required<'a>(
     column: &str,
     buffer: &'a mut String,
 ) -> Result<&'a str, RowProblem> {
-    cells.get(row, buffer)?.ok_or_else(|| RowProblem::Null { column: column.to_owned() })
+    cells.get(row, buffer)?.ok_or_else(|| RowProblem::Null {
+        column: column.to_owned(),
+    })
 }
 
-fn column<'a>(columns: &'a mut BTreeMap<String, AttributeBuilder>, name: &str) -> &'a mut AttributeBuilder {
+fn column<'a>(
+    columns: &'a mut BTreeMap<String, AttributeBuilder>,
+    name: &str,
+) -> &'a mut AttributeBuilder {
     if !columns.contains_key(name) {
         columns.insert(name.to_owned(), AttributeBuilder::new(Table::Users, name));
     }
-    columns.get_mut(name).expect("it was put there if it was missing")
+    columns
+        .get_mut(name)
+        .expect("it was put there if it was missing")
 }
 
-fn set(columns: &mut BTreeMap<String, AttributeBuilder>, name: &str, user: u32, value: AttributeValue<'_>) {
+fn set(
+    columns: &mut BTreeMap<String, AttributeBuilder>,
+    name: &str,
+    user: u32,
+    value: AttributeValue<'_>,
+) {
     column(columns, name).set(UserOrdinal(user), value);
 }
 

@@ -43,8 +43,8 @@ pub struct Progress {
     pub rows_total: u64,
 }
 
-/// Told of progress from the thread that loads, every few hundred thousand rows. Answer
-/// [`ControlFlow::Break`] to cancel; the store stays as it was.
+/// Told of progress every few hundred thousand rows, from any of the threads that load, one call at
+/// a time. Answer [`ControlFlow::Break`] to cancel; the store stays as it was.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
 
 /// Counts the rows of one stage and tells the caller.
@@ -57,14 +57,23 @@ pub(crate) struct Meter<'a> {
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(stage: Stage, total: u64, tell: OnProgress<'a>) -> Result<Self, IngestError> {
-        let meter = Self { stage, done: AtomicU64::new(0), total, tell };
+        let meter = Self {
+            stage,
+            done: AtomicU64::new(0),
+            total,
+            tell,
+        };
         meter.add(0)?;
         Ok(meter)
     }
 
     pub(crate) fn add(&self, rows: u64) -> Result<(), IngestError> {
         let rows_done = self.done.fetch_add(rows, Ordering::Relaxed) + rows;
-        match (self.tell)(Progress { stage: self.stage, rows_done, rows_total: self.total }) {
+        match (self.tell)(Progress {
+            stage: self.stage,
+            rows_done,
+            rows_total: self.total,
+        }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(IngestError::Cancelled),
         }

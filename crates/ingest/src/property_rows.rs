@@ -58,7 +58,11 @@ struct Texts {
 impl Texts {
     fn text(ends: &[usize], bytes: &'_ str, code: u32) -> std::ops::Range<usize> {
         debug_assert!(ends.last().is_none_or(|end| *end <= bytes.len()));
-        let start = if code == 0 { 0 } else { ends[code as usize - 1] };
+        let start = if code == 0 {
+            0
+        } else {
+            ends[code as usize - 1]
+        };
         start..ends[code as usize]
     }
 
@@ -67,15 +71,23 @@ impl Texts {
     }
 
     fn intern(&mut self, text: &str) -> u32 {
-        let Self { ends, bytes, codes, hasher } = self;
+        let Self {
+            ends,
+            bytes,
+            codes,
+            hasher,
+        } = self;
         let hash = hasher.hash_one(text.as_bytes());
-        if let Some(&code) = codes.find(hash, |&code| &bytes[Self::text(ends, bytes, code)] == text) {
+        if let Some(&code) = codes.find(hash, |&code| &bytes[Self::text(ends, bytes, code)] == text)
+        {
             return code;
         }
         let code = ends.len() as u32;
         bytes.push_str(text);
         ends.push(bytes.len());
-        codes.insert_unique(hash, code, |&code| hasher.hash_one(&bytes.as_bytes()[Self::text(ends, bytes, code)]));
+        codes.insert_unique(hash, code, |&code| {
+            hasher.hash_one(&bytes.as_bytes()[Self::text(ends, bytes, code)])
+        });
         code
     }
 }
@@ -120,11 +132,22 @@ pub struct PropertyRows {
 
 impl PropertyRows {
     /// Adds a row, later than those before. `at` is `None` for a null, which is the oldest.
-    pub(crate) fn push(&mut self, name: &str, user: u32, at: Option<i64>, id: Option<PropertyId<'_>>, value: Option<&str>) {
+    pub(crate) fn push(
+        &mut self,
+        name: &str,
+        user: u32,
+        at: Option<i64>,
+        id: Option<PropertyId<'_>>,
+        value: Option<&str>,
+    ) {
         if !self.properties.contains_key(name) {
-            self.properties.insert(name.to_owned(), OneProperty::default());
+            self.properties
+                .insert(name.to_owned(), OneProperty::default());
         }
-        let property = self.properties.get_mut(name).expect("it was put there if it was missing");
+        let property = self
+            .properties
+            .get_mut(name)
+            .expect("it was put there if it was missing");
         let code = value.map_or(UNSET, |value| property.texts.intern(value));
         let (id_form, id) = match id {
             None => (IdForm::None, 0),
@@ -137,30 +160,42 @@ impl PropertyRows {
                 (IdForm::Text, self.ids.len() as i64 - 1)
             }
         };
-        property.rows.push(Row { at: at.unwrap_or(i64::MIN), id, user, code, id_form });
+        property.rows.push(Row {
+            at: at.unwrap_or(i64::MIN),
+            id,
+            user,
+            code,
+            id_form,
+        });
     }
 
     /// Keeps one row of each user, property and time: that with the larger id, then the later one.
     /// Rows of a table without times have no say by their ids: of those the later one counts.
     pub(crate) fn settle(&mut self) {
-        let Self { properties, ids, .. } = self;
+        let Self {
+            properties, ids, ..
+        } = self;
         let ids: &[Box<str>] = ids;
-        properties.values_mut().collect::<Vec<_>>().into_par_iter().for_each(|property| {
-            // Stable: rows of one user and time stay in the order in which they came.
-            property.rows.par_sort_by_key(|row| (row.user, row.at));
-            property.rows.dedup_by(|later, kept| {
-                let same = later.user == kept.user && later.at == kept.at;
-                if same
-                    && match (id_of(later, ids), id_of(kept, ids)) {
-                        (Some(later), Some(kept)) => later.compare(kept) != Ordering::Less,
-                        _ => true,
+        properties
+            .values_mut()
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .for_each(|property| {
+                // Stable: rows of one user and time stay in the order in which they came.
+                property.rows.par_sort_by_key(|row| (row.user, row.at));
+                property.rows.dedup_by(|later, kept| {
+                    let same = later.user == kept.user && later.at == kept.at;
+                    if same
+                        && match (id_of(later, ids), id_of(kept, ids)) {
+                            (Some(later), Some(kept)) => later.compare(kept) != Ordering::Less,
+                            _ => true,
+                        }
+                    {
+                        *kept = *later;
                     }
-                {
-                    *kept = *later;
-                }
-                same
+                    same
+                });
             });
-        });
     }
 
     /// The values of each property over time.
@@ -186,9 +221,25 @@ impl PropertyRows {
     /// # Errors
     ///
     /// If the sink cannot be written.
-    pub fn write<W: Write + Send>(&self, users: &UserIds, id_kind: IdKind, sink: W, name: &str) -> Result<W, IngestError> {
-        let kind = |kind| if kind == IdKind::Integer { DataType::Int64 } else { DataType::Utf8 };
-        let row_ids = if self.any_integer_ids && self.ids.is_empty() { IdKind::Integer } else { IdKind::Text };
+    pub fn write<W: Write + Send>(
+        &self,
+        users: &UserIds,
+        id_kind: IdKind,
+        sink: W,
+        name: &str,
+    ) -> Result<W, IngestError> {
+        let kind = |kind| {
+            if kind == IdKind::Integer {
+                DataType::Int64
+            } else {
+                DataType::Utf8
+            }
+        };
+        let row_ids = if self.any_integer_ids && self.ids.is_empty() {
+            IdKind::Integer
+        } else {
+            IdKind::Text
+        };
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
         let schema = Arc::new(Schema::new(vec![
             Field::new("property_id", kind(row_ids), true),
@@ -198,8 +249,11 @@ impl PropertyRows {
             Field::new("updated_at", time, true),
         ]));
         let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties)).map_err(IngestError::parquet(name))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .build();
+        let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties))
+            .map_err(IngestError::parquet(name))?;
         for (property, rows) in &self.properties {
             for batch in rows.rows.chunks(BATCH_ROWS) {
                 let mut ids = IdBuilder::new(row_ids);
@@ -225,7 +279,8 @@ impl PropertyRows {
                     Arc::new(values.finish()),
                     Arc::new(times.finish()),
                 ];
-                let batch = RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))?;
+                let batch = RecordBatch::try_new(schema.clone(), columns)
+                    .map_err(IngestError::arrow(name))?;
                 writer.write(&batch).map_err(IngestError::parquet(name))?;
             }
         }
@@ -281,22 +336,40 @@ mod tests {
         }
         all.settle();
         let property = &all.properties["p"];
-        property.rows.iter().map(|row| (row.at, property.texts.get(row.code).to_owned())).collect()
+        property
+            .rows
+            .iter()
+            .map(|row| (row.at, property.texts.get(row.code).to_owned()))
+            .collect()
     }
 
     #[test]
     fn of_one_time_the_larger_id_holds_then_the_later_row() {
         let integer = |id| Some(PropertyId::Integer(id));
         assert_eq!(
-            settled(&[(Some(5), integer(10), "ten"), (Some(5), integer(9), "nine"), (Some(3), integer(1), "old")]),
+            settled(&[
+                (Some(5), integer(10), "ten"),
+                (Some(5), integer(9), "nine"),
+                (Some(3), integer(1), "old")
+            ]),
             [(3, "old".to_owned()), (5, "ten".to_owned())]
         );
-        assert_eq!(settled(&[(Some(5), integer(1), "a"), (Some(5), integer(1), "b")]), [(5, "b".to_owned())]);
+        assert_eq!(
+            settled(&[(Some(5), integer(1), "a"), (Some(5), integer(1), "b")]),
+            [(5, "b".to_owned())]
+        );
         let text = |id| Some(PropertyId::Text(id));
-        assert_eq!(settled(&[(Some(5), text("9"), "a"), (Some(5), text("10"), "b")]), [(5, "a".to_owned())]);
-        assert_eq!(settled(&[(None, integer(9), "a"), (None, None, "b"), (Some(0), integer(1), "c")]), [
-            (i64::MIN, "b".to_owned()),
-            (0, "c".to_owned())
-        ]);
+        assert_eq!(
+            settled(&[(Some(5), text("9"), "a"), (Some(5), text("10"), "b")]),
+            [(5, "a".to_owned())]
+        );
+        assert_eq!(
+            settled(&[
+                (None, integer(9), "a"),
+                (None, None, "b"),
+                (Some(0), integer(1), "c")
+            ]),
+            [(i64::MIN, "b".to_owned()), (0, "c".to_owned())]
+        );
     }
 }

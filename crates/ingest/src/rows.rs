@@ -22,7 +22,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock, UserIds};
 use crowdset_types::TimeRange;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::arrow::{ArrowSchemaConverter, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -110,24 +112,44 @@ impl Output {
         for file in context.files {
             for plain in &file.table.plain {
                 let kind = file.table.field(plain.root).data_type();
-                if !columns.iter().any(|column| column.property == plain.property && column.kind == *kind) {
-                    columns.push(OutputColumn { property: plain.property.clone(), kind: kind.clone() });
+                if !columns
+                    .iter()
+                    .any(|column| column.property == plain.property && column.kind == *kind)
+                {
+                    columns.push(OutputColumn {
+                        property: plain.property.clone(),
+                        kind: kind.clone(),
+                    });
                 }
             }
         }
         // Struct columns spread over many properties; single columns stand behind and win.
         columns.sort_by_key(|column| !column.property.is_empty());
-        let id = |kind: IdKind| if kind == IdKind::Integer { DataType::Int64 } else { DataType::Utf8View };
+        let id = |kind: IdKind| {
+            if kind == IdKind::Integer {
+                DataType::Int64
+            } else {
+                DataType::Utf8View
+            }
+        };
         let mut fields = vec![
             Field::new("event_id", id(context.event_id_kind), false),
             Field::new("user_id", id(context.user_id_kind), false),
             Field::new("event_name", DataType::Utf8View, false),
-            Field::new("timestamp", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
+            Field::new(
+                "timestamp",
+                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                false,
+            ),
             Field::new("properties", DataType::Utf8View, true),
         ];
         debug_assert_eq!(fields.len(), FIXED_COLUMNS);
         for column in &columns {
-            let base = if column.property.is_empty() { "properties" } else { &*column.property };
+            let base = if column.property.is_empty() {
+                "properties"
+            } else {
+                &*column.property
+            };
             let mut name = base.to_owned();
             let mut number = 1;
             while fields.iter().any(|field| *field.name() == name) {
@@ -140,7 +162,10 @@ impl Output {
             }
             fields.push(field);
         }
-        Self { schema: Arc::new(Schema::new(fields)), columns }
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            columns,
+        }
     }
 }
 
@@ -153,17 +178,26 @@ struct RowFile<W: Write + Send> {
 
 impl<W: Write + Send> RowFile<W> {
     fn create(sink: W, name: &str, schema: &SchemaRef) -> Result<Self, IngestError> {
-        let converted = ArrowSchemaConverter::new().convert(schema).map_err(IngestError::parquet(name))?;
+        let converted = ArrowSchemaConverter::new()
+            .convert(schema)
+            .map_err(IngestError::parquet(name))?;
         // Readers in other languages know plain text columns best; views are a matter of memory only.
         let shown: Vec<Field> = schema
             .fields()
             .iter()
             .map(|field| {
                 let field = field.as_ref().clone();
-                if *field.data_type() == DataType::Utf8View { field.with_data_type(DataType::Utf8) } else { field }
+                if *field.data_type() == DataType::Utf8View {
+                    field.with_data_type(DataType::Utf8)
+                } else {
+                    field
+                }
             })
             .collect();
-        let shown = KeyValue::new("ARROW:schema".to_owned(), encode_arrow_schema(&Schema::new(shown)));
+        let shown = KeyValue::new(
+            "ARROW:schema".to_owned(),
+            encode_arrow_schema(&Schema::new(shown)),
+        );
         let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
@@ -176,16 +210,29 @@ impl<W: Write + Send> RowFile<W> {
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None);
         }
-        let writer = SerializedFileWriter::new(sink, converted.root_schema_ptr(), Arc::new(properties.build()))
-            .map_err(IngestError::parquet(name))?;
+        let writer = SerializedFileWriter::new(
+            sink,
+            converted.root_schema_ptr(),
+            Arc::new(properties.build()),
+        )
+        .map_err(IngestError::parquet(name))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        Ok(Self { writer, factory, name: name.to_owned() })
+        Ok(Self {
+            writer,
+            factory,
+            name: name.to_owned(),
+        })
     }
 
     fn append(&mut self, chunks: Vec<ArrowColumnChunk>) -> Result<(), IngestError> {
-        let mut group = self.writer.next_row_group().map_err(IngestError::parquet(&self.name))?;
+        let mut group = self
+            .writer
+            .next_row_group()
+            .map_err(IngestError::parquet(&self.name))?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group).map_err(IngestError::parquet(&self.name))?;
+            chunk
+                .append_to_row_group(&mut group)
+                .map_err(IngestError::parquet(&self.name))?;
         }
         group.close().map_err(IngestError::parquet(&self.name))?;
         Ok(())
@@ -228,17 +275,21 @@ pub(crate) fn read_partition<W: Write + Send>(
     meter: &Meter<'_>,
 ) -> Result<(PartitionRows, Option<W>), IngestError> {
     let output = Output::new(context);
-    let mut file = sink.map(|(sink, name)| RowFile::create(sink, name, &output.schema)).transpose()?;
+    let mut file = sink
+        .map(|(sink, name)| RowFile::create(sink, name, &output.schema))
+        .transpose()?;
     let tasks = tasks(context.files, range);
     let mut rows = PartitionRows::default();
     let wave_tasks = rayon::current_num_threads().max(2) * 2;
     let mut waves = tasks.chunks(wave_tasks);
 
-    let decode = |tasks: &[Vec<Slice>], writers: Vec<Option<Vec<ArrowColumnWriter>>>| -> Vec<Result<Piece, IngestError>> {
+    let decode = |tasks: &[Vec<Slice>],
+                  writers: Vec<Option<Vec<ArrowColumnWriter>>>|
+     -> Vec<Result<Piece, IngestError>> {
         tasks
             .par_iter()
             .zip(writers)
-            .map(|(task, writers)| Decoder::new(context, range, &output, writers)?.decode(task))
+            .map(|(task, writers)| Decoder::new(context, range, &output, writers).decode(task))
             .collect()
     };
     // Writers are made here, since the factory belongs to the file that is being written.
@@ -246,7 +297,12 @@ pub(crate) fn read_partition<W: Write + Send>(
         (0..count)
             .map(|_| {
                 let file = file.as_ref();
-                file.map(|file| file.factory.create_column_writers(0).map_err(IngestError::parquet(&file.name))).transpose()
+                file.map(|file| {
+                    file.factory
+                        .create_column_writers(0)
+                        .map_err(IngestError::parquet(&file.name))
+                })
+                .transpose()
             })
             .collect()
     };
@@ -266,7 +322,9 @@ pub(crate) fn read_partition<W: Write + Send>(
         pieces = next;
     }
     let sink = match file {
-        Some(RowFile { writer, name, .. }) => Some(writer.into_inner().map_err(IngestError::parquet(&name))?),
+        Some(RowFile { writer, name, .. }) => {
+            Some(writer.into_inner().map_err(IngestError::parquet(&name))?)
+        }
         None => None,
     };
     Ok((rows, sink))
@@ -285,12 +343,16 @@ fn merge<W: Write + Send>(
         rejections.merge(std::mem::take(&mut piece.rejections));
         rejections.check(context.on_bad_row)?;
         if !piece.missing.is_empty() {
-            let mut users = context.users.write().unwrap_or_else(PoisonError::into_inner);
+            let mut users = context
+                .users
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             let mut start = 0;
             for missing in &piece.missing {
                 let end = missing.end as usize;
                 let ordinal = users.get_or_insert(&piece.missing_ids[start..end]);
-                piece.block.streams[missing.stream as usize].rows.users[missing.row as usize] = ordinal;
+                piece.block.streams[missing.stream as usize].rows.users[missing.row as usize] =
+                    ordinal;
                 start = end;
             }
         }
@@ -300,7 +362,11 @@ fn merge<W: Write + Send>(
                 *position += base;
             }
         }
-        rows.origins.extend(piece.origins.iter().map(|run| OriginRun { position: run.position + base, ..*run }));
+        rows.origins
+            .extend(piece.origins.iter().map(|run| OriginRun {
+                position: run.position + base,
+                ..*run
+            }));
         rows.rows += u64::from(piece.rows);
         rows.stored += piece.stored;
         rows.hashes.append(&mut piece.hashes);
@@ -337,7 +403,12 @@ fn tasks(files: &[EventFile], range: TimeRange) -> Vec<Vec<Slice>> {
                     tasks.push(std::mem::take(&mut open.0));
                     open.1 = 0;
                 }
-                open.0.push(Slice { file, group, start, rows });
+                open.0.push(Slice {
+                    file,
+                    group,
+                    start,
+                    rows,
+                });
                 open.1 += rows;
             }
         }
@@ -367,7 +438,7 @@ impl<'a> Decoder<'a> {
         range: TimeRange,
         output: &'a Output,
         writers: Option<Vec<ArrowColumnWriter>>,
-    ) -> Result<Self, IngestError> {
+    ) -> Self {
         let piece = Piece {
             block: BlockBuilder::default(),
             rows: 0,
@@ -382,7 +453,14 @@ impl<'a> Decoder<'a> {
             rejections: Rejections::default(),
             read: 0,
         };
-        Ok(Self { context, range, output, writers, json: JsonReader::default(), piece })
+        Self {
+            context,
+            range,
+            output,
+            writers,
+            json: JsonReader::default(),
+            piece,
+        }
     }
 
     fn decode(mut self, task: &[Slice]) -> Result<Piece, IngestError> {
@@ -391,13 +469,20 @@ impl<'a> Decoder<'a> {
             if !runs.is_empty() {
                 self.slice(slice, &runs)?;
             }
-            self.piece.read += runs.iter().map(|(start, end)| (end - start) as u64).sum::<u64>();
+            self.piece.read += runs
+                .iter()
+                .map(|(start, end)| (end - start) as u64)
+                .sum::<u64>();
         }
         if let Some(writers) = self.writers.take()
             && self.piece.rows > 0
         {
             for writer in writers {
-                self.piece.chunks.push(writer.close().map_err(IngestError::parquet("the partition's rows"))?);
+                self.piece.chunks.push(
+                    writer
+                        .close()
+                        .map_err(IngestError::parquet("the partition's rows"))?,
+                );
             }
         }
         Ok(self.piece)
@@ -416,7 +501,11 @@ impl<'a> Decoder<'a> {
         let mut runs: Vec<Run> = Vec::new();
         let mut row = slice.start;
         let mut times = Vec::new();
-        for batch in file.table.read(vec![slice.group], &[file.role("timestamp")?], Some(selection))? {
+        for batch in file.table.read(
+            vec![slice.group],
+            &[file.role("timestamp")?],
+            Some(selection),
+        )? {
             let batch = file.table.batch(batch)?;
             times.clear();
             read_times(batch.column(0), &file.table.name, &mut times, |_, _| {})?;
@@ -438,19 +527,35 @@ impl<'a> Decoder<'a> {
         let file = &self.context.files[slice.file];
         let table = &file.table;
         let name = table.name.clone();
-        let mut roots: Vec<usize> = ["event_id", "user_id", "event_name", "timestamp", "properties"]
-            .iter()
-            .filter_map(|role| table.role(role))
-            .chain(table.plain.iter().map(|plain| plain.root))
-            .collect();
+        let mut roots: Vec<usize> = [
+            "event_id",
+            "user_id",
+            "event_name",
+            "timestamp",
+            "properties",
+        ]
+        .iter()
+        .filter_map(|role| table.role(role))
+        .chain(table.plain.iter().map(|plain| plain.root))
+        .collect();
         roots.sort_unstable();
         let place = |root: usize| roots.binary_search(&root).unwrap_or_default();
-        let (id, user, event, time) =
-            (file.role("event_id")?, file.role("user_id")?, file.role("event_name")?, file.role("timestamp")?);
+        let (id, user, event, time) = (
+            file.role("event_id")?,
+            file.role("user_id")?,
+            file.role("event_name")?,
+            file.role("timestamp")?,
+        );
         let properties = table.role("properties");
 
         let selection = (runs != [(0, table.row_group_rows(slice.group))]).then(|| select(runs));
-        let mut source = Source { file: slice.file, first_row: file.groups[slice.group].first_row, runs, run: 0, taken: 0 };
+        let mut source = Source {
+            file: slice.file,
+            first_row: file.groups[slice.group].first_row,
+            runs,
+            run: 0,
+            taken: 0,
+        };
         let mut times = Vec::new();
         for batch in table.read(vec![slice.group], &roots, selection)? {
             let batch = table.batch(batch)?;
@@ -461,7 +566,9 @@ impl<'a> Decoder<'a> {
                 ids: TextCells::new(column(id), &name)?,
                 users: TextCells::new(column(user), &name)?,
                 events: TextCells::new(column(event), &name)?,
-                json: properties.map(|root| TextCells::new(column(root), &name)).transpose()?,
+                json: properties
+                    .map(|root| TextCells::new(column(root), &name))
+                    .transpose()?,
                 plain: table
                     .plain
                     .iter()
@@ -472,7 +579,8 @@ impl<'a> Decoder<'a> {
             let arrays = |root: usize| batch.column(place(root)).clone();
             if self.writers.is_some() {
                 let kept = keep_mask(times.len(), &broken);
-                let columns = self.output_columns(file, &cells, &times, properties.map(arrays), &arrays)?;
+                let columns =
+                    self.output_columns(file, &cells, &times, properties.map(arrays), &arrays)?;
                 self.write(&name, columns, kept.as_ref())?;
             }
         }
@@ -509,18 +617,26 @@ impl<'a> Decoder<'a> {
             if let Some(text) = text
                 && let Err(problem) = self.json.read(stream, text, &hasher)
             {
-                piece.rejections.push(name, file.table.origin_row(file_row), problem);
+                piece
+                    .rejections
+                    .push(name, file.table.origin_row(file_row), problem);
                 broken.push(row);
                 continue;
             }
             let stream_row = stream.next_row();
             let too_large = |stream: &crate::stage::StreamBuilder| IngestError::TextTooLarge {
                 file: name.to_string(),
-                property: stream.properties.last().map(|property| property.path.to_string()).unwrap_or_default(),
+                property: stream
+                    .properties
+                    .last()
+                    .map(|property| property.path.to_string())
+                    .unwrap_or_default(),
                 rows: stream.rows.times.len(),
             };
             // Later columns win over earlier ones, and all of them over JSON.
-            for (number, (plain, values)) in file.table.plain.iter().zip(&cells.plain).enumerate().rev() {
+            for (number, (plain, values)) in
+                file.table.plain.iter().zip(&cells.plain).enumerate().rev()
+            {
                 path.clear();
                 path.push_str(&plain.property);
                 let base = path.len();
@@ -540,15 +656,24 @@ impl<'a> Decoder<'a> {
                 stored.map_err(|_| too_large(stream))?;
             }
             if let Some(text) = text {
-                self.json.store(stream, text, stream_row, &hasher, &mut piece.names).map_err(|_| too_large(stream))?;
+                self.json
+                    .store(stream, text, stream_row, &hasher, &mut piece.names)
+                    .map_err(|_| too_large(stream))?;
             }
             stream.push_row(time, piece.rows);
             match piece.origins.last() {
                 Some(run)
-                    if run.file as usize == source.file && file_row - run.row == u64::from(piece.rows - run.position) => {}
-                _ => piece.origins.push(OriginRun { position: piece.rows, file: source.file as u32, row: file_row }),
+                    if run.file as usize == source.file
+                        && file_row - run.row == u64::from(piece.rows - run.position) => {}
+                _ => piece.origins.push(OriginRun {
+                    position: piece.rows,
+                    file: source.file as u32,
+                    row: file_row,
+                }),
             }
-            piece.hashes.push(self.context.hasher.hash(cells.ids.text(row)));
+            piece
+                .hashes
+                .push(self.context.hasher.hash(cells.ids.text(row)));
             piece.rows += 1;
             staged.push((index as u32, stream_row));
             users.push(cells.users.text(row));
@@ -563,12 +688,20 @@ impl<'a> Decoder<'a> {
     fn look_up(&mut self, ids: &[&str], staged: &[(u32, u32)], stored: bool) {
         let piece = &mut self.piece;
         let mut ordinals = vec![0; ids.len()];
-        self.context.users.read().unwrap_or_else(PoisonError::into_inner).lookup_batch(ids, &mut ordinals);
+        self.context
+            .users
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lookup_batch(ids, &mut ordinals);
         let mut orphans = 0;
         for ((&ordinal, id), &(stream, row)) in ordinals.iter().zip(ids).zip(staged) {
             if ordinal == UserIds::MISSING {
                 piece.missing_ids.push_str(id);
-                piece.missing.push(Missing { stream, row, end: piece.missing_ids.len() as u32 });
+                piece.missing.push(Missing {
+                    stream,
+                    row,
+                    end: piece.missing_ids.len() as u32,
+                });
             } else {
                 piece.block.streams[stream as usize].rows.users[row as usize] = ordinal;
             }
@@ -595,13 +728,18 @@ impl<'a> Decoder<'a> {
         let rows = times.len();
         let schema = &self.output.schema;
         let cast = |array: &ArrayRef, kind: &DataType| {
-            if array.data_type() == kind { Ok(array.clone()) } else { arrow::compute::cast(array, kind).map_err(IngestError::arrow(name)) }
+            if array.data_type() == kind {
+                Ok(array.clone())
+            } else {
+                arrow::compute::cast(array, kind).map_err(IngestError::arrow(name))
+            }
         };
         let mut columns = vec![
             cast(&cells.ids.array(), schema.field(0).data_type())?,
             cast(&cells.users.array(), schema.field(1).data_type())?,
             cells.events.array(),
-            Arc::new(TimestampMillisecondArray::from(times.to_vec()).with_timezone("UTC")) as ArrayRef,
+            Arc::new(TimestampMillisecondArray::from(times.to_vec()).with_timezone("UTC"))
+                as ArrayRef,
             match properties {
                 Some(properties) => cast(&properties, &DataType::Utf8View)?,
                 None => new_null_array(&DataType::Utf8View, rows),
@@ -609,7 +747,8 @@ impl<'a> Decoder<'a> {
         ];
         for column in &self.output.columns {
             let plain = file.table.plain.iter().find(|plain| {
-                plain.property == column.property && *file.table.field(plain.root).data_type() == column.kind
+                plain.property == column.property
+                    && *file.table.field(plain.root).data_type() == column.kind
             });
             columns.push(match plain {
                 Some(plain) => arrays(plain.root),
@@ -619,12 +758,21 @@ impl<'a> Decoder<'a> {
         Ok(columns)
     }
 
-    fn write(&mut self, name: &str, columns: Vec<ArrayRef>, kept: Option<&BooleanArray>) -> Result<(), IngestError> {
-        let Some(writers) = &mut self.writers else { return Ok(()) };
+    fn write(
+        &mut self,
+        name: &str,
+        columns: Vec<ArrayRef>,
+        kept: Option<&BooleanArray>,
+    ) -> Result<(), IngestError> {
+        let Some(writers) = &mut self.writers else {
+            return Ok(());
+        };
         let mut writers = writers.iter_mut();
         for (field, column) in self.output.schema.fields().iter().zip(&columns) {
             let column = match kept {
-                Some(kept) => arrow::compute::filter(column, kept).map_err(IngestError::arrow(name))?,
+                Some(kept) => {
+                    arrow::compute::filter(column, kept).map_err(IngestError::arrow(name))?
+                }
                 None => column.clone(),
             };
             for leaf in compute_leaves(field, &column).map_err(IngestError::parquet(name))? {
@@ -696,16 +844,24 @@ fn select(runs: &[Run]) -> RowSelection {
 
 impl PartitionRows {
     /// The event ids at some positions, in the order of the positions.
-    pub(crate) fn event_ids(&self, context: &Context<'_>, positions: &[u32]) -> Result<Vec<EventIdKey>, IngestError> {
+    pub(crate) fn event_ids(
+        &self,
+        context: &Context<'_>,
+        positions: &[u32],
+    ) -> Result<Vec<EventIdKey>, IngestError> {
         // By file and row group, so that each is read once; the index says where the answer belongs.
         let mut wanted: HashMap<(usize, usize), Vec<(usize, usize)>> = HashMap::new();
         for (index, &position) in positions.iter().enumerate() {
-            let run = &self.origins[self.origins.partition_point(|run| run.position <= position) - 1];
+            let run =
+                &self.origins[self.origins.partition_point(|run| run.position <= position) - 1];
             let row = run.row + u64::from(position - run.position);
             let file = run.file as usize;
             let groups = &context.files[file].groups;
             let group = groups.partition_point(|group| group.first_row <= row) - 1;
-            wanted.entry((file, group)).or_default().push(((row - groups[group].first_row) as usize, index));
+            wanted
+                .entry((file, group))
+                .or_default()
+                .push(((row - groups[group].first_row) as usize, index));
         }
         let found: Vec<Result<Vec<(usize, EventIdKey)>, IngestError>> = wanted
             .into_par_iter()
@@ -715,7 +871,10 @@ impl PartitionRows {
                 let selection = select(&runs_of(&rows));
                 let mut found = Vec::with_capacity(rows.len());
                 let mut next = rows.iter();
-                for batch in file.table.read(vec![group], &[file.role("event_id")?], Some(selection))? {
+                for batch in
+                    file.table
+                        .read(vec![group], &[file.role("event_id")?], Some(selection))?
+                {
                     let batch = file.table.batch(batch)?;
                     let ids = TextCells::new(batch.column(0), &file.table.name)?;
                     for row in 0..batch.num_rows() {

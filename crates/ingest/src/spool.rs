@@ -50,12 +50,19 @@ impl Spool {
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .build();
         let file = SpooledTempFile::new(MEMORY_BYTES);
-        let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(IngestError::parquet(name))?;
-        Ok(Self { name: name.to_owned(), writer, rejected: Vec::new() })
+        let writer = ArrowWriter::try_new(file, schema, Some(properties))
+            .map_err(IngestError::parquet(name))?;
+        Ok(Self {
+            name: name.to_owned(),
+            writer,
+            rejected: Vec::new(),
+        })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), IngestError> {
-        self.writer.write(batch).map_err(IngestError::parquet(&self.name))
+        self.writer
+            .write(batch)
+            .map_err(IngestError::parquet(&self.name))
     }
 
     /// Notes a row of the input (from 1) that is left out.
@@ -69,10 +76,15 @@ impl Spool {
     }
 
     pub(crate) fn finish(self) -> Result<Spooled, IngestError> {
-        let file = self.writer.into_inner().map_err(IngestError::parquet(&self.name))?;
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(IngestError::parquet(&self.name))?;
         let backing = match file.into_inner() {
             SpooledData::InMemory(cursor) => Backing::Memory(cursor.into_inner().into()),
-            SpooledData::OnDisk(file) => Backing::from_file(file).map_err(IngestError::spool(&self.name))?,
+            SpooledData::OnDisk(file) => {
+                Backing::from_file(file).map_err(IngestError::spool(&self.name))?
+            }
         };
         Ok(Spooled {
             backing,
@@ -86,7 +98,10 @@ impl Spool {
 }
 
 /// Copies record batches.
-pub(crate) fn spool_batches(name: &str, batches: &[RecordBatch]) -> Result<Option<Spooled>, IngestError> {
+pub(crate) fn spool_batches(
+    name: &str,
+    batches: &[RecordBatch],
+) -> Result<Option<Spooled>, IngestError> {
     let Some(first) = batches.first() else {
         return Ok(None);
     };

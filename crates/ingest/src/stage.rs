@@ -64,10 +64,22 @@ impl PropertyBuilder {
             ValueRef::Float(value) => push_part(&mut self.staged.floats, row, value + 0.0),
             ValueRef::Time(value) => push_part(&mut self.staged.times, row, value),
             ValueRef::Text(text) => {
-                push_text(&mut self.staged.texts, &mut self.text_codes, row, text, hasher)?;
+                push_text(
+                    &mut self.staged.texts,
+                    &mut self.text_codes,
+                    row,
+                    text,
+                    hasher,
+                )?;
             }
             ValueRef::Array(text) => {
-                push_text(&mut self.staged.arrays, &mut self.array_codes, row, text, hasher)?;
+                push_text(
+                    &mut self.staged.arrays,
+                    &mut self.array_codes,
+                    row,
+                    text,
+                    hasher,
+                )?;
             }
         }
         Ok(())
@@ -102,13 +114,23 @@ fn push_text(
     text: &str,
     hasher: &foldhash::fast::FixedState,
 ) -> Result<(), TextTooLarge> {
-    let code = intern(&mut texts.ends, &mut texts.bytes, codes, text.as_bytes(), hasher)?;
+    let code = intern(
+        &mut texts.ends,
+        &mut texts.bytes,
+        codes,
+        text.as_bytes(),
+        hasher,
+    )?;
     push_part(&mut texts.codes, row, code);
     Ok(())
 }
 
 fn text_at<'a>(ends: &[u32], bytes: &'a [u8], code: u32) -> &'a [u8] {
-    let start = if code == 0 { 0 } else { ends[code as usize - 1] as usize };
+    let start = if code == 0 {
+        0
+    } else {
+        ends[code as usize - 1] as usize
+    };
     &bytes[start..ends[code as usize] as usize]
 }
 
@@ -127,7 +149,9 @@ fn intern(
     let code = ends.len() as u32;
     bytes.extend_from_slice(text);
     ends.push(end);
-    codes.insert_unique(hash, code, |&code| hasher.hash_one(text_at(ends, bytes, code)));
+    codes.insert_unique(hash, code, |&code| {
+        hasher.hash_one(text_at(ends, bytes, code))
+    });
     Ok(code)
 }
 
@@ -162,7 +186,11 @@ impl StreamBuilder {
         guess: usize,
         hasher: &foldhash::fast::FixedState,
     ) -> usize {
-        if self.properties.get(guess).is_some_and(|property| *property.path == *path) {
+        if self
+            .properties
+            .get(guess)
+            .is_some_and(|property| *property.path == *path)
+        {
             return guess;
         }
         let hash = hasher.hash_one(path.as_bytes());
@@ -261,7 +289,8 @@ impl BlockBuilder {
             let mut rows = stream.rows;
             for property in stream.properties {
                 if !property.is_empty() {
-                    rows.properties.insert(property.path.into_string(), property.staged);
+                    rows.properties
+                        .insert(property.path.into_string(), property.staged);
                 }
             }
             block.streams.insert(stream.name.into_string(), rows);
@@ -284,11 +313,15 @@ mod tests {
         for row in 0..5_u32 {
             assert_eq!(stream.next_row(), row);
             let dense = stream.slot("dense", 0, &hasher);
-            stream.properties[dense].push(row, ValueRef::Integer(i64::from(row)), &hasher).unwrap();
+            stream.properties[dense]
+                .push(row, ValueRef::Integer(i64::from(row)), &hasher)
+                .unwrap();
             let sparse = stream.slot("sparse", 1, &hasher);
             if row != 2 {
                 let text = if row % 2 == 0 { "even" } else { "odd" };
-                stream.properties[sparse].push(row, ValueRef::Text(text), &hasher).unwrap();
+                stream.properties[sparse]
+                    .push(row, ValueRef::Text(text), &hasher)
+                    .unwrap();
             }
             stream.slot("never", 2, &hasher);
             stream.push_row(100, row);
@@ -300,7 +333,10 @@ mod tests {
         let texts = &rows.properties["sparse"].texts;
         assert_eq!(texts.codes.rows, [0, 1, 3, 4]);
         assert_eq!(texts.codes.values, [0, 1, 1, 0]);
-        assert_eq!((texts.bytes.as_slice(), texts.ends.as_slice()), (&b"evenodd"[..], &[4, 7][..]));
+        assert_eq!(
+            (texts.bytes.as_slice(), texts.ends.as_slice()),
+            (&b"evenodd"[..], &[4, 7][..])
+        );
         assert!(!rows.properties.contains_key("never"));
     }
 }

@@ -40,12 +40,14 @@ impl GroupSurvey {
 
     /// Whether usable rows may lie in a range.
     pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
-        self.span.is_some_and(|(first, last)| first < range.to.0 && range.from.0 <= last)
+        self.span
+            .is_some_and(|(first, last)| first < range.to.0 && range.from.0 <= last)
     }
 
     /// Whether all usable rows lie in a range.
     pub(crate) fn is_within(&self, range: TimeRange) -> bool {
-        self.span.is_some_and(|(first, last)| range.from.0 <= first && last < range.to.0)
+        self.span
+            .is_some_and(|(first, last)| range.from.0 <= first && last < range.to.0)
     }
 }
 
@@ -89,32 +91,53 @@ impl EventFile {
         let groups = (0..table.row_groups())
             .map(|group| {
                 let rows = table.row_group_rows(group);
-                let survey = GroupSurvey { first_row, rows, ..GroupSurvey::default() };
+                let survey = GroupSurvey {
+                    first_row,
+                    rows,
+                    ..GroupSurvey::default()
+                };
                 first_row += rows as u64;
                 survey
             })
             .collect();
-        Self { table, stored, groups, left_out: RowSet::default() }
+        Self {
+            table,
+            stored,
+            groups,
+            left_out: RowSet::default(),
+        }
     }
 
     pub(crate) fn role(&self, role: &str) -> Result<usize, IngestError> {
-        self.table.role(role).ok_or_else(|| IngestError::MissingColumn {
-            file: self.table.name.to_string(),
-            table: "events",
-            column: role.to_owned(),
-            found: Vec::new(),
-        })
+        self.table
+            .role(role)
+            .ok_or_else(|| IngestError::MissingColumn {
+                file: self.table.name.to_string(),
+                table: "events",
+                column: role.to_owned(),
+                found: Vec::new(),
+            })
     }
 
     /// Reads the times of a row group again and counts the rows that are not left out.
     pub(crate) fn recount(&self, group: usize) -> Result<GroupSurvey, IngestError> {
         let old = &self.groups[group];
-        let mut survey = GroupSurvey { first_row: old.first_row, rows: old.rows, ..GroupSurvey::default() };
+        let mut survey = GroupSurvey {
+            first_row: old.first_row,
+            rows: old.rows,
+            ..GroupSurvey::default()
+        };
         let mut days = std::mem::take(&mut survey.days);
-        let mut counter = DayCounter { days: &mut days, current: (i64::MIN, 0) };
+        let mut counter = DayCounter {
+            days: &mut days,
+            current: (i64::MIN, 0),
+        };
         let mut row = old.first_row;
         let mut times = Vec::new();
-        for batch in self.table.read(vec![group], &[self.role("timestamp")?], None)? {
+        for batch in self
+            .table
+            .read(vec![group], &[self.role("timestamp")?], None)?
+        {
             let batch = self.table.batch(batch)?;
             times.clear();
             read_times(batch.column(0), &self.table.name, &mut times, |_, _| {})?;
@@ -140,7 +163,11 @@ struct Found {
     floored: u64,
 }
 
-fn survey_group(file: &EventFile, group: usize, hasher: &EventIdHasher) -> Result<Found, IngestError> {
+fn survey_group(
+    file: &EventFile,
+    group: usize,
+    hasher: &EventIdHasher,
+) -> Result<Found, IngestError> {
     let table = &file.table;
     let old = &file.groups[group];
     let (event_id, time) = (file.role("event_id")?, file.role("timestamp")?);
@@ -148,21 +175,34 @@ fn survey_group(file: &EventFile, group: usize, hasher: &EventIdHasher) -> Resul
     let mut roots = vec![event_id, time];
     for role in ["user_id", "event_name"] {
         let root = file.role(role)?;
-        if table.may_have_nulls(group, root) || *table.field(root).data_type() == arrow_schema::DataType::UInt64 {
+        if table.may_have_nulls(group, root)
+            || *table.field(root).data_type() == arrow_schema::DataType::UInt64
+        {
             roots.push(root);
         }
     }
     roots.sort_unstable();
-    let place = |role: &str| table.role(role).and_then(|root| roots.binary_search(&root).ok());
+    let place = |role: &str| {
+        table
+            .role(role)
+            .and_then(|root| roots.binary_search(&root).ok())
+    };
 
     let mut found = Found {
-        survey: GroupSurvey { first_row: old.first_row, rows: old.rows, ..GroupSurvey::default() },
+        survey: GroupSurvey {
+            first_row: old.first_row,
+            rows: old.rows,
+            ..GroupSurvey::default()
+        },
         hashes: Vec::with_capacity(old.rows),
         bad: Vec::new(),
         floored: 0,
     };
     let mut days = BTreeMap::new();
-    let mut counter = DayCounter { days: &mut days, current: (i64::MIN, 0) };
+    let mut counter = DayCounter {
+        days: &mut days,
+        current: (i64::MIN, 0),
+    };
     let mut times = Vec::new();
     let mut problems: Vec<Option<RowProblem>> = Vec::new();
     let mut buffer = String::new();
@@ -192,7 +232,9 @@ fn survey_group(file: &EventFile, group: usize, hasher: &EventIdHasher) -> Resul
                     Ok(Some(_)) => {}
                     Ok(None) => {
                         any_problem = true;
-                        *problem = Some(RowProblem::Null { column: table.field(roots[place]).name().clone() });
+                        *problem = Some(RowProblem::Null {
+                            column: table.field(roots[place]).name().clone(),
+                        });
                     }
                     Err(found) => {
                         any_problem = true;
@@ -201,7 +243,10 @@ fn survey_group(file: &EventFile, group: usize, hasher: &EventIdHasher) -> Resul
                 }
             }
         }
-        let ids = TextCells::new(batch.column(place("event_id").unwrap_or_default()), &table.name)?;
+        let ids = TextCells::new(
+            batch.column(place("event_id").unwrap_or_default()),
+            &table.name,
+        )?;
         for (row, &time) in times.iter().enumerate() {
             if any_problem && let Some(problem) = problems[row].take() {
                 found.bad.push((first_row + row as u64, problem));
@@ -235,13 +280,18 @@ pub(crate) fn survey(
 ) -> Result<Surveyed, IngestError> {
     let rows = files.iter().map(|file| file.table.rows()).sum();
     let meter = Meter::new(Stage::Surveying, rows, progress)?;
-    let mut surveyed = Surveyed { hashes: HashBuckets::default(), floored: 0 };
+    let mut surveyed = Surveyed {
+        hashes: HashBuckets::default(),
+        floored: 0,
+    };
     let groups: Vec<(usize, usize)> = (0..files.len())
         .flat_map(|file| (0..files[file].groups.len()).map(move |group| (file, group)))
         .collect();
     for groups in groups.chunks(GROUPS_AT_ONCE) {
-        let found: Vec<Result<Found, IngestError>> =
-            groups.par_iter().map(|&(file, group)| survey_group(&files[file], group, hasher)).collect();
+        let found: Vec<Result<Found, IngestError>> = groups
+            .par_iter()
+            .map(|&(file, group)| survey_group(&files[file], group, hasher))
+            .collect();
         for (&(file, group), found) in groups.iter().zip(found) {
             let found = found?;
             let file = &mut files[file];
@@ -262,7 +312,11 @@ pub(crate) fn survey(
 /// Usable rows of all files by day since the epoch.
 pub(crate) fn days(files: &[EventFile]) -> BTreeMap<i64, u64> {
     let mut days = BTreeMap::new();
-    for (day, rows) in files.iter().flat_map(|file| &file.groups).flat_map(|group| &group.days) {
+    for (day, rows) in files
+        .iter()
+        .flat_map(|file| &file.groups)
+        .flat_map(|group| &group.days)
+    {
         *days.entry(*day).or_default() += rows;
     }
     days
@@ -270,5 +324,8 @@ pub(crate) fn days(files: &[EventFile]) -> BTreeMap<i64, u64> {
 
 /// The instants of the days `first..=last`.
 pub(crate) fn range_of_days(first: i64, last: i64) -> TimeRange {
-    TimeRange::new(TimestampMillis(first * DAY_MILLIS), TimestampMillis((last + 1) * DAY_MILLIS))
+    TimeRange::new(
+        TimestampMillis(first * DAY_MILLIS),
+        TimestampMillis((last + 1) * DAY_MILLIS),
+    )
 }

@@ -11,7 +11,8 @@ use arrow_schema::{DataType, Field, Schema};
 use crowdset_storage::IdKind;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -62,13 +63,23 @@ pub(crate) struct TableFile {
 
 impl TableFile {
     /// Opens a Parquet file that is known to have the columns under their own names.
-    pub(crate) fn from_store(name: &str, kind: TableKind, bytes: bytes::Bytes) -> Result<Self, IngestError> {
+    pub(crate) fn from_store(
+        name: &str,
+        kind: TableKind,
+        bytes: bytes::Bytes,
+    ) -> Result<Self, IngestError> {
         Self::open(name, kind, Backing::Memory(bytes), &ColumnMap::default())
     }
 
-    fn open(name: &str, kind: TableKind, backing: Backing, map: &ColumnMap) -> Result<Self, IngestError> {
+    fn open(
+        name: &str,
+        kind: TableKind,
+        backing: Backing,
+        map: &ColumnMap,
+    ) -> Result<Self, IngestError> {
         let options = ArrowReaderOptions::new();
-        let metadata = ArrowReaderMetadata::load(&backing, options).map_err(IngestError::parquet(name))?;
+        let metadata =
+            ArrowReaderMetadata::load(&backing, options).map_err(IngestError::parquet(name))?;
         // Views are the fastest form that text can be decoded to.
         let fields: Vec<Field> = metadata
             .schema()
@@ -77,7 +88,11 @@ impl TableFile {
             .map(|field| {
                 let view = is_text(field.data_type());
                 let field = field.as_ref().clone();
-                if view { field.with_data_type(DataType::Utf8View) } else { field }
+                if view {
+                    field.with_data_type(DataType::Utf8View)
+                } else {
+                    field
+                }
             })
             .collect();
         let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
@@ -86,11 +101,20 @@ impl TableFile {
             .map_err(IngestError::parquet(name))?;
 
         let schema = metadata.schema();
-        let found = || schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        let found = || {
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect::<Vec<_>>()
+        };
         let mut roles = Vec::new();
         for (role, required) in kind.roles() {
             let column = map.column(kind, role);
-            let place = schema.fields().iter().position(|field| field.name() == column);
+            let place = schema
+                .fields()
+                .iter()
+                .position(|field| field.name() == column);
             // A column that was mapped by hand must be there.
             if place.is_none() && (*required || column != *role) {
                 return Err(IngestError::MissingColumn {
@@ -111,7 +135,10 @@ impl TableFile {
                 continue;
             }
             let property = field.metadata().get(PROPERTY_KEY).unwrap_or(field.name());
-            plain.push(PlainColumn { root, property: property.as_str().into() });
+            plain.push(PlainColumn {
+                root,
+                property: property.as_str().into(),
+            });
         }
         let mut file = Self {
             name: name.into(),
@@ -139,11 +166,22 @@ impl TableFile {
         {
             self.roles[4] = None;
             // First, so that a plain column of the same name wins over it.
-            self.plain.insert(0, PlainColumn { root, property: "".into() });
+            self.plain.insert(
+                0,
+                PlainColumn {
+                    root,
+                    property: "".into(),
+                },
+            );
         }
     }
 
-    fn from_spooled(name: &str, kind: TableKind, spooled: Spooled, map: &ColumnMap) -> Result<Self, IngestError> {
+    fn from_spooled(
+        name: &str,
+        kind: TableKind,
+        spooled: Spooled,
+        map: &ColumnMap,
+    ) -> Result<Self, IngestError> {
         let mut file = Self::open(name, kind, spooled.backing, map)?;
         if spooled.has_json_attributes {
             file.json = file.plain.pop().map(|column| column.root);
@@ -155,7 +193,11 @@ impl TableFile {
     }
 
     pub(crate) fn rows(&self) -> u64 {
-        self.metadata.metadata().file_metadata().num_rows().unsigned_abs()
+        self.metadata
+            .metadata()
+            .file_metadata()
+            .num_rows()
+            .unsigned_abs()
     }
 
     pub(crate) fn row_groups(&self) -> usize {
@@ -168,12 +210,20 @@ impl TableFile {
 
     /// Uncompressed bytes of a row group.
     pub(crate) fn row_group_bytes(&self, group: usize) -> u64 {
-        self.metadata.metadata().row_group(group).total_byte_size().unsigned_abs()
+        self.metadata
+            .metadata()
+            .row_group(group)
+            .total_byte_size()
+            .unsigned_abs()
     }
 
     /// The place of a role's column.
     pub(crate) fn role(&self, role: &str) -> Option<usize> {
-        let index = self.kind.roles().iter().position(|(name, _)| *name == role)?;
+        let index = self
+            .kind
+            .roles()
+            .iter()
+            .position(|(name, _)| *name == role)?;
         self.roles[index]
     }
 
@@ -188,7 +238,14 @@ impl TableFile {
 
     /// Kind of the ids of rows.
     pub(crate) fn row_id_kind(&self) -> Option<IdKind> {
-        self.kind_of(self.id_kinds.row, if self.kind == TableKind::Events { "event_id" } else { "property_id" })
+        self.kind_of(
+            self.id_kinds.row,
+            if self.kind == TableKind::Events {
+                "event_id"
+            } else {
+                "property_id"
+            },
+        )
     }
 
     fn kind_of(&self, told: Option<IdKind>, role: &str) -> Option<IdKind> {
@@ -231,11 +288,13 @@ impl TableFile {
         selection: Option<RowSelection>,
     ) -> Result<ParquetRecordBatchReader, IngestError> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.backing.clone(), self.metadata.clone())
-                .with_row_groups(groups)
-                .with_projection(mask)
-                .with_batch_size(DECODE_ROWS);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.backing.clone(),
+            self.metadata.clone(),
+        )
+        .with_row_groups(groups)
+        .with_projection(mask)
+        .with_batch_size(DECODE_ROWS);
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
@@ -253,12 +312,19 @@ impl TableFile {
 fn check_type(file: &str, role: &str, field: &Field) -> Result<(), IngestError> {
     let kind = field.data_type();
     let (fits, expected) = match role {
-        "user_id" | "event_id" | "property_id" => (id_kind(kind).is_some(), "text or an integer type"),
-        "timestamp" | "updated_at" => {
-            (is_time(kind), "a timestamp or date type, or RFC 3339 text; a number does not say its unit")
+        "user_id" | "event_id" | "property_id" => {
+            (id_kind(kind).is_some(), "text or an integer type")
         }
+        "timestamp" | "updated_at" => (
+            is_time(kind),
+            "a timestamp or date type, or RFC 3339 text; a number does not say its unit",
+        ),
         "properties" => (
-            is_text(kind) || matches!(kind, DataType::Struct(_) | DataType::Map(..) | DataType::Null),
+            is_text(kind)
+                || matches!(
+                    kind,
+                    DataType::Struct(_) | DataType::Map(..) | DataType::Null
+                ),
             "JSON text, a struct or a map",
         ),
         _ => (is_text(kind), "text"),
@@ -289,7 +355,9 @@ pub(crate) fn open_all(
         let (name, spooled) = match origin {
             Origin::File(path, Format::Parquet) => {
                 let name = path.display().to_string();
-                let backing = File::open(&path).and_then(Backing::from_file).map_err(IngestError::io(&name))?;
+                let backing = File::open(&path)
+                    .and_then(Backing::from_file)
+                    .map_err(IngestError::io(&name))?;
                 files.push(TableFile::open(&name, kind, backing, map)?);
                 continue;
             }
@@ -307,12 +375,21 @@ pub(crate) fn open_all(
             }
             Origin::Stdin => {
                 let name = "standard input".to_owned();
-                let spooled = ndjson::spool(std::io::stdin().lock(), &name, kind, map, on_bad_row, rejections)?;
+                let spooled = ndjson::spool(
+                    std::io::stdin().lock(),
+                    &name,
+                    kind,
+                    map,
+                    on_bad_row,
+                    rejections,
+                )?;
                 (name, spooled)
             }
             Origin::Batches(batches) => {
                 let name = "record batches".to_owned();
-                let Some(spooled) = spool_batches(&name, &batches)? else { continue };
+                let Some(spooled) = spool_batches(&name, &batches)? else {
+                    continue;
+                };
                 (name, spooled)
             }
         };

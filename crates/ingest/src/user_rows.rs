@@ -3,7 +3,9 @@
 use crate::error::IngestError;
 use crate::property_rows::IdBuilder;
 use crate::table::PROPERTY_KEY;
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMillisecondBuilder};
+use arrow_array::builder::{
+    BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMillisecondBuilder,
+};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use crowdset_storage::{ColumnPart, PartData, StorageError, Table, Users};
@@ -34,7 +36,11 @@ pub fn write_users<W: Write + Send>(users: &Users, sink: W, name: &str) -> Resul
     let id_type = IdBuilder::new(id_kind).finish().data_type().clone();
     let mut fields = vec![Field::new("user_id", id_type, false)];
     let mut parts: Vec<&ColumnPart> = Vec::new();
-    for attribute in users.attributes().iter().filter(|attribute| attribute.table() == Table::Users) {
+    for attribute in users
+        .attributes()
+        .iter()
+        .filter(|attribute| attribute.table() == Table::Users)
+    {
         for part in &attribute.column().map_err(damaged)?.parts {
             let mut field_name = attribute.name().to_owned();
             let mut number = 1;
@@ -46,7 +52,10 @@ pub fn write_users<W: Write + Send>(users: &Users, sink: W, name: &str) -> Resul
                 PartData::Bool(_) => (DataType::Boolean, false),
                 PartData::Integer { .. } => (DataType::Int64, false),
                 PartData::Decimal { .. } | PartData::Float(_) => (DataType::Float64, false),
-                PartData::Time { .. } => (DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
+                PartData::Time { .. } => (
+                    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                    false,
+                ),
                 PartData::Text { .. } => (DataType::Utf8, false),
                 PartData::Array { .. } => (DataType::Utf8, true),
             };
@@ -63,10 +72,14 @@ pub fn write_users<W: Write + Send>(users: &Users, sink: W, name: &str) -> Resul
     }
     let schema = Arc::new(Schema::new(fields));
     let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-    let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties)).map_err(IngestError::parquet(name))?;
-    let all: Vec<usize> =
-        (0..users.ordinals()).filter(|user| users.in_universe(UserOrdinal(*user as u32))).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .build();
+    let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties))
+        .map_err(IngestError::parquet(name))?;
+    let all: Vec<usize> = (0..users.ordinals())
+        .filter(|user| users.in_universe(UserOrdinal(*user as u32)))
+        .collect();
     for rows in all.chunks(BATCH_USERS) {
         let mut ids = IdBuilder::new(id_kind);
         for &row in rows {
@@ -74,7 +87,8 @@ pub fn write_users<W: Write + Send>(users: &Users, sink: W, name: &str) -> Resul
         }
         let mut columns = vec![ids.finish()];
         columns.extend(parts.iter().map(|part| values(part, rows)));
-        let batch = RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))?;
+        let batch =
+            RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))?;
         writer.write(&batch).map_err(IngestError::parquet(name))?;
     }
     writer.into_inner().map_err(IngestError::parquet(name))
@@ -93,18 +107,30 @@ fn values(part: &ColumnPart, rows: &[usize]) -> ArrayRef {
     match &part.data {
         PartData::Bool(bits) => column!(BooleanBuilder::new(), |row| bits.get(row)),
         PartData::Integer { base, offsets } => {
-            column!(Int64Builder::new(), |row| base.wrapping_add(offsets.get(row) as i64))
+            column!(Int64Builder::new(), |row| base
+                .wrapping_add(offsets.get(row) as i64))
         }
-        PartData::Decimal { places, base, offsets } => column!(Float64Builder::new(), |row| {
-            Decimal { scaled: base.wrapping_add(offsets.get(row) as i64), places: *places }.to_f64()
+        PartData::Decimal {
+            places,
+            base,
+            offsets,
+        } => column!(Float64Builder::new(), |row| {
+            Decimal {
+                scaled: base.wrapping_add(offsets.get(row) as i64),
+                places: *places,
+            }
+            .to_f64()
         }),
         PartData::Float(values) => column!(Float64Builder::new(), |row: usize| values[row]),
         PartData::Time { base, offsets } => {
-            column!(TimestampMillisecondBuilder::new().with_timezone("UTC"), |row| base
-                .wrapping_add(offsets.get(row) as i64))
+            column!(
+                TimestampMillisecondBuilder::new().with_timezone("UTC"),
+                |row| base.wrapping_add(offsets.get(row) as i64)
+            )
         }
         PartData::Text { dictionary, codes } | PartData::Array { dictionary, codes } => {
-            column!(StringBuilder::new(), |row| dictionary.get(codes.get(row) as usize))
+            column!(StringBuilder::new(), |row| dictionary
+                .get(codes.get(row) as usize))
         }
     }
 }

@@ -16,12 +16,13 @@ use crate::stage::ValueRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    Date32Type, Date64Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, MapArray, StringViewArray, StructArray,
-    TimestampMillisecondArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, MapArray,
+    StringViewArray, StructArray, TimestampMillisecondArray, UInt64Array,
 };
 use arrow_schema::{DataType, TimeUnit};
 use crowdset_types::{Number, TimestampMillis, parse_number};
@@ -48,27 +49,41 @@ pub(crate) enum ValueCells {
 
 impl ValueCells {
     pub(crate) fn new(array: &ArrayRef, file: &str) -> Result<Self, IngestError> {
-        let cast = |kind: &DataType| arrow::compute::cast(array, kind).map_err(IngestError::arrow(file));
+        let cast =
+            |kind: &DataType| arrow::compute::cast(array, kind).map_err(IngestError::arrow(file));
         Ok(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Bool(array.as_boolean().clone()),
             DataType::UInt64 => Self::Unsigned(array.as_primitive::<UInt64Type>().clone()),
-            kind if kind.is_integer() => Self::Integer(cast(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
-            DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-                Self::Float(cast(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
+            kind if kind.is_integer() => {
+                Self::Integer(cast(&DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
-            DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale)
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Float(
+                cast(&DataType::Float64)?
+                    .as_primitive::<Float64Type>()
+                    .clone(),
+            ),
+            DataType::Decimal32(_, scale)
+            | DataType::Decimal64(_, scale)
+            | DataType::Decimal128(_, scale)
                 if *scale >= 0 =>
             {
                 let wide = cast(&DataType::Decimal128(38, *scale))?;
-                Self::Decimal(wide.as_primitive::<Decimal128Type>().clone(), u32::from(scale.unsigned_abs()))
+                Self::Decimal(
+                    wide.as_primitive::<Decimal128Type>().clone(),
+                    u32::from(scale.unsigned_abs()),
+                )
             }
             DataType::Decimal32(..)
             | DataType::Decimal64(..)
             | DataType::Decimal128(..)
             | DataType::Decimal256(..) => wide_decimals(array, file)?,
-            kind if crate::cells::is_text(kind) => Self::Text(cast(&DataType::Utf8View)?.as_string_view().clone()),
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Self::Time(instants(array)),
+            kind if crate::cells::is_text(kind) => {
+                Self::Text(cast(&DataType::Utf8View)?.as_string_view().clone())
+            }
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+                Self::Time(instants(array))
+            }
             DataType::Dictionary(_, values) => Self::new(&cast(values)?, file)?,
             DataType::RunEndEncoded(_, values) => Self::new(&cast(values.data_type())?, file)?,
             DataType::Struct(fields) => {
@@ -82,15 +97,22 @@ impl ValueCells {
             }
             DataType::Map(..) => {
                 let map = array.as_map();
-                let keys = arrow::compute::cast(map.keys(), &DataType::Utf8View).map_err(IngestError::arrow(file))?;
+                let keys = arrow::compute::cast(map.keys(), &DataType::Utf8View)
+                    .map_err(IngestError::arrow(file))?;
                 let values = Self::new(map.values(), file)?;
                 Self::Map(map.clone(), keys.as_string_view().clone(), Box::new(values))
             }
-            DataType::List(_) => Self::List(array.clone(), Box::new(Self::new(array.as_list::<i32>().values(), file)?)),
-            DataType::LargeList(_) => {
-                Self::List(array.clone(), Box::new(Self::new(array.as_list::<i64>().values(), file)?))
-            }
-            DataType::FixedSizeList(field, _) | DataType::ListView(field) | DataType::LargeListView(field) => {
+            DataType::List(_) => Self::List(
+                array.clone(),
+                Box::new(Self::new(array.as_list::<i32>().values(), file)?),
+            ),
+            DataType::LargeList(_) => Self::List(
+                array.clone(),
+                Box::new(Self::new(array.as_list::<i64>().values(), file)?),
+            ),
+            DataType::FixedSizeList(field, _)
+            | DataType::ListView(field)
+            | DataType::LargeListView(field) => {
                 let list = cast(&DataType::LargeList(field.clone()))?;
                 let elements = Self::new(list.as_list::<i64>().values(), file)?;
                 Self::List(list, Box::new(elements))
@@ -113,19 +135,31 @@ impl ValueCells {
         found: &mut impl FnMut(&str, ValueRef<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         match self {
-            Self::Null => Ok(()),
-            Self::Bool(cells) if cells.is_valid(row) => found(path, ValueRef::Bool(cells.value(row))),
-            Self::Integer(cells) if cells.is_valid(row) => found(path, ValueRef::Integer(cells.value(row))),
+            Self::Bool(cells) if cells.is_valid(row) => {
+                found(path, ValueRef::Bool(cells.value(row)))
+            }
+            Self::Integer(cells) if cells.is_valid(row) => {
+                found(path, ValueRef::Integer(cells.value(row)))
+            }
             Self::Unsigned(cells) if cells.is_valid(row) => {
                 let value = cells.value(row);
-                found(path, i64::try_from(value).map_or(ValueRef::Float(value as f64), ValueRef::Integer))
+                found(
+                    path,
+                    i64::try_from(value).map_or(ValueRef::Float(value as f64), ValueRef::Integer),
+                )
             }
-            Self::Float(cells) if cells.is_valid(row) => found(path, ValueRef::Float(cells.value(row))),
+            Self::Float(cells) if cells.is_valid(row) => {
+                found(path, ValueRef::Float(cells.value(row)))
+            }
             Self::Decimal(cells, scale) if cells.is_valid(row) => {
                 found(path, as_value(decimal_number(cells.value(row), *scale)))
             }
-            Self::Text(cells) if cells.is_valid(row) => found(path, ValueRef::Text(cells.value(row))),
-            Self::Time(cells) if cells.is_valid(row) => found(path, ValueRef::Time(cells.value(row))),
+            Self::Text(cells) if cells.is_valid(row) => {
+                found(path, ValueRef::Text(cells.value(row)))
+            }
+            Self::Time(cells) if cells.is_valid(row) => {
+                found(path, ValueRef::Time(cells.value(row)))
+            }
             Self::Struct(cells, fields) if cells.is_valid(row) => {
                 for (name, field) in fields {
                     let parent = push_path(path, name);
@@ -135,7 +169,10 @@ impl ValueCells {
                 Ok(())
             }
             Self::Map(cells, keys, values) if cells.is_valid(row) => {
-                let (start, end) = (cells.value_offsets()[row] as usize, cells.value_offsets()[row + 1] as usize);
+                let (start, end) = (
+                    cells.value_offsets()[row] as usize,
+                    cells.value_offsets()[row + 1] as usize,
+                );
                 for entry in start..end {
                     // Of a key given twice the last counts, as in JSON.
                     if (entry + 1..end).any(|later| keys.value(later) == keys.value(entry)) {
@@ -147,7 +184,9 @@ impl ValueCells {
                 }
                 Ok(())
             }
-            Self::List(cells, _) if cells.is_valid(row) => found(path, ValueRef::Array(&self.json(row).to_string())),
+            Self::List(cells, _) if cells.is_valid(row) => {
+                found(path, ValueRef::Array(&self.json(row).to_string()))
+            }
             _ => Ok(()),
         }
     }
@@ -159,26 +198,37 @@ impl ValueCells {
             Self::Integer(cells) if cells.is_valid(row) => cells.value(row).into(),
             Self::Unsigned(cells) if cells.is_valid(row) => cells.value(row).into(),
             Self::Float(cells) if cells.is_valid(row) => cells.value(row).into(),
-            Self::Decimal(cells, scale) if cells.is_valid(row) => match decimal_number(cells.value(row), *scale) {
-                Number::Integer(value) => value.into(),
-                Number::Float(value) => value.into(),
-            },
-            Self::Text(cells) if cells.is_valid(row) => cells.value(row).into(),
-            Self::Time(cells) if cells.is_valid(row) => TimestampMillis(cells.value(row)).to_string().into(),
-            Self::Struct(cells, fields) if cells.is_valid(row) => {
-                Json::Object(fields.iter().map(|(name, field)| (name.clone(), field.json(row))).collect())
+            Self::Decimal(cells, scale) if cells.is_valid(row) => {
+                match decimal_number(cells.value(row), *scale) {
+                    Number::Integer(value) => value.into(),
+                    Number::Float(value) => value.into(),
+                }
             }
+            Self::Text(cells) if cells.is_valid(row) => cells.value(row).into(),
+            Self::Time(cells) if cells.is_valid(row) => {
+                TimestampMillis(cells.value(row)).to_string().into()
+            }
+            Self::Struct(cells, fields) if cells.is_valid(row) => Json::Object(
+                fields
+                    .iter()
+                    .map(|(name, field)| (name.clone(), field.json(row)))
+                    .collect(),
+            ),
             Self::Map(cells, keys, values) if cells.is_valid(row) => {
-                let entries = cells.value_offsets()[row] as usize..cells.value_offsets()[row + 1] as usize;
-                Json::Object(entries.map(|entry| (keys.value(entry).to_owned(), values.json(entry))).collect())
+                let entries =
+                    cells.value_offsets()[row] as usize..cells.value_offsets()[row + 1] as usize;
+                Json::Object(
+                    entries
+                        .map(|entry| (keys.value(entry).to_owned(), values.json(entry)))
+                        .collect(),
+                )
             }
             Self::List(cells, elements) if cells.is_valid(row) => {
-                let range = match cells.as_list_opt::<i32>() {
-                    Some(list) => list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize,
-                    None => {
-                        let offsets = cells.as_list::<i64>().value_offsets();
-                        offsets[row] as usize..offsets[row + 1] as usize
-                    }
+                let range = if let Some(list) = cells.as_list_opt::<i32>() {
+                    list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize
+                } else {
+                    let offsets = cells.as_list::<i64>().value_offsets();
+                    offsets[row] as usize..offsets[row + 1] as usize
                 };
                 Json::Array(range.map(|element| elements.json(element)).collect())
             }
@@ -228,8 +278,16 @@ fn wide_decimals(array: &ArrayRef, file: &str) -> Result<ValueCells, IngestError
         }
         _ => true,
     };
-    let numbers: Vec<Option<Number>> = shown.iter().map(|text| text.and_then(parse_number)).collect();
-    if whole && numbers.iter().flatten().all(|number| matches!(number, Number::Integer(_))) {
+    let numbers: Vec<Option<Number>> = shown
+        .iter()
+        .map(|text| text.and_then(parse_number))
+        .collect();
+    if whole
+        && numbers
+            .iter()
+            .flatten()
+            .all(|number| matches!(number, Number::Integer(_)))
+    {
         return Ok(ValueCells::Integer(
             numbers
                 .into_iter()
@@ -240,23 +298,38 @@ fn wide_decimals(array: &ArrayRef, file: &str) -> Result<ValueCells, IngestError
                 .collect(),
         ));
     }
-    Ok(ValueCells::Float(numbers.into_iter().map(|number| number.map(Number::to_f64)).collect()))
+    Ok(ValueCells::Float(
+        numbers
+            .into_iter()
+            .map(|number| number.map(Number::to_f64))
+            .collect(),
+    ))
 }
 
 /// Instants in milliseconds; null where 64 bits do not hold them.
 fn instants(array: &ArrayRef) -> TimestampMillisecondArray {
     macro_rules! millis {
         ($kind:ty, $to_millis:expr) => {
-            array.as_primitive::<$kind>().iter().map(|value| value.and_then($to_millis)).collect()
+            array
+                .as_primitive::<$kind>()
+                .iter()
+                .map(|value| value.and_then($to_millis))
+                .collect()
         };
     }
     match array.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => millis!(TimestampSecondType, |value: i64| value.checked_mul(1_000)),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            millis!(TimestampSecondType, |value: i64| value.checked_mul(1_000))
+        }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            millis!(TimestampMicrosecondType, |value: i64| Some(value.div_euclid(1_000)))
+            millis!(TimestampMicrosecondType, |value: i64| Some(
+                value.div_euclid(1_000)
+            ))
         }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            millis!(TimestampNanosecondType, |value: i64| Some(value.div_euclid(1_000_000)))
+            millis!(TimestampNanosecondType, |value: i64| Some(
+                value.div_euclid(1_000_000)
+            ))
         }
         DataType::Date32 => millis!(Date32Type, |value: i32| Some(i64::from(value) * 86_400_000)),
         DataType::Date64 => millis!(Date64Type, Some),
@@ -269,7 +342,12 @@ fn shown(array: &ArrayRef, file: &str) -> Result<StringViewArray, IngestError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options).map_err(IngestError::arrow(file))?;
     (0..array.len())
-        .map(|row| array.is_valid(row).then(|| formatter.value(row).try_to_string()).transpose())
+        .map(|row| {
+            array
+                .is_valid(row)
+                .then(|| formatter.value(row).try_to_string())
+                .transpose()
+        })
         .collect::<Result<_, _>>()
         .map_err(IngestError::arrow(file))
 }
@@ -302,28 +380,65 @@ mod tests {
     #[test]
     fn scalars() {
         assert_eq!(
-            values(Arc::new(UInt64Array::from(vec![Some(1), Some(u64::MAX), None]))),
-            [vec![":Integer(1)"], vec![":Float(1.8446744073709552e19)"], vec![]]
+            values(Arc::new(UInt64Array::from(vec![
+                Some(1),
+                Some(u64::MAX),
+                None
+            ]))),
+            [
+                vec![":Integer(1)"],
+                vec![":Float(1.8446744073709552e19)"],
+                vec![]
+            ]
         );
-        let decimals = Decimal128Array::from(vec![1234, -5]).with_precision_and_scale(10, 2).unwrap();
-        assert_eq!(values(Arc::new(decimals)), [[":Float(12.34)"], [":Float(-0.05)"]]);
-        let decimals = Decimal128Array::from(vec![i128::from(i64::MAX) + 1, 7]).with_precision_and_scale(38, 0).unwrap();
-        assert_eq!(values(Arc::new(decimals)), [[":Float(9.223372036854776e18)"], [":Integer(7)"]]);
-        assert_eq!(values(Arc::new(Date32Array::from(vec![1]))), [[":Time(86400000)"]]);
-        assert_eq!(values(Arc::new(Time32SecondArray::from(vec![61]))), [[":Text(\"00:01:01\")"]]);
-        let dictionary: DictionaryArray<arrow_array::types::Int8Type> = vec![Some("a"), None, Some("a")].into_iter().collect();
-        assert_eq!(values(Arc::new(dictionary)), [vec![":Text(\"a\")"], vec![], vec![":Text(\"a\")"]]);
+        let decimals = Decimal128Array::from(vec![1234, -5])
+            .with_precision_and_scale(10, 2)
+            .unwrap();
+        assert_eq!(
+            values(Arc::new(decimals)),
+            [[":Float(12.34)"], [":Float(-0.05)"]]
+        );
+        let decimals = Decimal128Array::from(vec![i128::from(i64::MAX) + 1, 7])
+            .with_precision_and_scale(38, 0)
+            .unwrap();
+        assert_eq!(
+            values(Arc::new(decimals)),
+            [[":Float(9.223372036854776e18)"], [":Integer(7)"]]
+        );
+        assert_eq!(
+            values(Arc::new(Date32Array::from(vec![1]))),
+            [[":Time(86400000)"]]
+        );
+        assert_eq!(
+            values(Arc::new(Time32SecondArray::from(vec![61]))),
+            [[":Text(\"00:01:01\")"]]
+        );
+        let dictionary: DictionaryArray<arrow_array::types::Int8Type> =
+            vec![Some("a"), None, Some("a")].into_iter().collect();
+        assert_eq!(
+            values(Arc::new(dictionary)),
+            [vec![":Text(\"a\")"], vec![], vec![":Text(\"a\")"]]
+        );
     }
 
     #[test]
     fn nested() {
         let inner = StructArray::from(vec![
-            (Arc::new(Field::new("total", DataType::Int32, true)), Arc::new(Int32Array::from(vec![Some(5), None])) as ArrayRef),
-            (Arc::new(Field::new("code", DataType::Utf8, true)), Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef),
+            (
+                Arc::new(Field::new("total", DataType::Int32, true)),
+                Arc::new(Int32Array::from(vec![Some(5), None])) as ArrayRef,
+            ),
+            (
+                Arc::new(Field::new("code", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef,
+            ),
         ]);
         assert_eq!(
             values(Arc::new(inner)),
-            [vec!["total:Integer(5)", "code:Text(\"x\")"], vec!["code:Text(\"y\")"]]
+            [
+                vec!["total:Integer(5)", "code:Text(\"x\")"],
+                vec!["code:Text(\"y\")"]
+            ]
         );
 
         let mut lists = ListBuilder::new(Int32Builder::new());
@@ -341,6 +456,9 @@ mod tests {
             maps.values().append_value(value);
         }
         maps.append(true).unwrap();
-        assert_eq!(values(Arc::new(maps.finish())), [["b:Integer(2)", "a:Integer(3)"]]);
+        assert_eq!(
+            values(Arc::new(maps.finish())),
+            [["b:Integer(2)", "a:Integer(3)"]]
+        );
     }
 }

@@ -3,15 +3,17 @@
 //! Method: the same few rows through every way in, dumped as plain lines.
 
 use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, Field};
 use crowdset_ingest::{
-    ColumnMap, Events, IngestError, Input, OnBadRow, PartitionSizes, People, PeopleFiles, Progress, Rejections,
+    ColumnMap, Events, IngestError, Input, OnBadRow, PartitionSizes, People, PeopleFiles, Progress,
+    Rejections,
 };
 use crowdset_storage::{
-    AttributeBuilder, IdKind, MemoryDirectory, PartData, StagedBlock, StagedColumn, StagedPart, StagedTexts, Table,
-    Universe, Users, UsersBuilder,
+    AttributeBuilder, IdKind, MemoryDirectory, PartData, StagedBlock, StagedColumn, StagedPart,
+    StagedTexts, Table, Universe, Users, UsersBuilder,
 };
 use crowdset_types::UserOrdinal;
 use parquet::arrow::ArrowWriter;
@@ -88,8 +90,21 @@ impl Setup {
 
     fn load(&self) -> Result<Outcome, IngestError> {
         let mut rejections = Rejections::default();
-        let files = PeopleFiles::open(&self.users, &self.properties, &self.columns, self.on_bad_row, &mut rejections)?;
-        let mut events = Events::open(&self.events, &self.columns, self.on_bad_row, &mut rejections, SEED, None)?;
+        let files = PeopleFiles::open(
+            &self.users,
+            &self.properties,
+            &self.columns,
+            self.on_bad_row,
+            &mut rejections,
+        )?;
+        let mut events = Events::open(
+            &self.events,
+            &self.columns,
+            self.on_bad_row,
+            &mut rejections,
+            SEED,
+            None,
+        )?;
         let mut people = People::new(None, false, SEED)?;
         people.read(&files, None, self.on_bad_row, &mut rejections, &go_on)?;
         events.survey(&[], &mut people, &mut rejections, &go_on)?;
@@ -99,16 +114,25 @@ impl Setup {
         let mut ids: Vec<(i64, String, u32, String)> = Vec::new();
         let mut reader = events.reader(&people, &go_on)?;
         for plan in plans {
-            let (mut content, sink) = reader.read(plan.range, Some((Vec::new(), "p.parquet")), &mut rejections)?;
+            let (mut content, sink) =
+                reader.read(plan.range, Some((Vec::new(), "p.parquet")), &mut rejections)?;
             assert!(!sink.expect("a sink was given").is_empty());
-            outcome.partitions.push((plan.range.from.0, plan.range.to.0, content.rows()));
+            outcome
+                .partitions
+                .push((plan.range.from.0, plan.range.to.0, content.rows()));
             assert_eq!(content.take_hashes().len() as u64, content.rows());
             let positions: Vec<u32> = (0..content.rows() as u32).rev().collect();
             let mut keys = reader.event_ids(&content, &positions)?;
             keys.reverse();
             for (position, time, event, user, properties) in dump(content.take_blocks()) {
                 assert!(plan.range.from.0 <= time && time < plan.range.to.0);
-                rows.push((time, event.clone(), keys[position as usize].clone(), user, properties));
+                rows.push((
+                    time,
+                    event.clone(),
+                    keys[position as usize].clone(),
+                    user,
+                    properties,
+                ));
                 ids.push((time, event, user, format!("{:?}", keys[position as usize])));
             }
         }
@@ -119,15 +143,27 @@ impl Setup {
         outcome.floored = events.floored + people.floored;
         outcome.column_over_key = events.column_over_key;
         outcome.dotted_keys = events.dotted_keys;
-        outcome.rejected = rejections.samples.iter().map(|row| format!("{}: {}", row.row, row.reason)).collect();
-        assert_eq!(events.rows, events.stored + events.duplicates + rejected_events(&rejections, &self.events));
+        outcome.rejected = rejections
+            .samples
+            .iter()
+            .map(|row| format!("{}: {}", row.row, row.reason))
+            .collect();
+        assert_eq!(
+            events.rows,
+            events.stored + events.duplicates + rejected_events(&rejections, &self.events)
+        );
 
         let (users, attributes, universe) = users_of(people);
         outcome.attributes = attributes;
         outcome.universe = universe;
         outcome.rows = rows
             .into_iter()
-            .map(|(time, event, id, user, properties)| format!("{time} {event} {} {id:?} {properties}", users[user as usize]))
+            .map(|(time, event, id, user, properties)| {
+                format!(
+                    "{time} {event} {} {id:?} {properties}",
+                    users[user as usize]
+                )
+            })
             .collect();
         Ok(outcome)
     }
@@ -135,7 +171,11 @@ impl Setup {
 
 /// Rejected rows of these tests are all of one table.
 fn rejected_events(rejections: &Rejections, events: &[Input]) -> u64 {
-    if events.is_empty() { 0 } else { rejections.count }
+    if events.is_empty() {
+        0
+    } else {
+        rejections.count
+    }
 }
 
 fn users_of(people: People) -> (Vec<String>, BTreeSet<String>, Vec<String>) {
@@ -148,29 +188,60 @@ fn users_of(people: People) -> (Vec<String>, BTreeSet<String>, Vec<String>) {
     builder.write(&directory, "users-000001.columns").unwrap();
     let users = Users::open(&directory, "users-000001.columns").unwrap();
     users.touch_ids().unwrap();
-    let names: Vec<String> = (0..users.ordinals() as u32).map(|user| users.id(UserOrdinal(user)).to_owned()).collect();
+    let names: Vec<String> = (0..users.ordinals() as u32)
+        .map(|user| users.id(UserOrdinal(user)).to_owned())
+        .collect();
     let mut lines = BTreeSet::new();
     for attribute in users.attributes() {
-        let table = if attribute.table() == Table::Users { "users" } else { "property" };
+        let table = if attribute.table() == Table::Users {
+            "users"
+        } else {
+            "property"
+        };
         let column = attribute.column().unwrap();
         for part in &column.parts {
             for row in (0..column.rows).filter(|row| part.is_present(*row)) {
                 let value = match &part.data {
                     PartData::Bool(bits) => format!("{}", bits.get(row)),
-                    PartData::Integer { base, offsets } => format!("{}i", base.wrapping_add(offsets.get(row) as i64)),
-                    PartData::Decimal { places, base, offsets } => {
+                    PartData::Integer { base, offsets } => {
+                        format!("{}i", base.wrapping_add(offsets.get(row) as i64))
+                    }
+                    PartData::Decimal {
+                        places,
+                        base,
+                        offsets,
+                    } => {
                         let scaled = base + offsets.get(row) as i64;
-                        format!("{}f", crowdset_types::Decimal { scaled, places: *places }.to_f64())
+                        format!(
+                            "{}f",
+                            crowdset_types::Decimal {
+                                scaled,
+                                places: *places
+                            }
+                            .to_f64()
+                        )
                     }
                     PartData::Float(values) => format!("{}f", values[row]),
-                    PartData::Time { base, offsets } => format!("@{}", base + offsets.get(row) as i64),
-                    PartData::Text { dictionary, codes } => format!("{:?}", dictionary.get(codes.get(row) as usize)),
-                    PartData::Array { dictionary, codes } => dictionary.get(codes.get(row) as usize).to_owned(),
+                    PartData::Time { base, offsets } => {
+                        format!("@{}", base + offsets.get(row) as i64)
+                    }
+                    PartData::Text { dictionary, codes } => {
+                        format!("{:?}", dictionary.get(codes.get(row) as usize))
+                    }
+                    PartData::Array { dictionary, codes } => {
+                        dictionary.get(codes.get(row) as usize).to_owned()
+                    }
                 };
-                lines.insert(format!("{} {table}.{}={value}", names[row], attribute.name()));
+                lines.insert(format!(
+                    "{} {table}.{}={value}",
+                    names[row],
+                    attribute.name()
+                ));
             }
         }
-        let Some(history) = attribute.history().unwrap() else { continue };
+        let Some(history) = attribute.history().unwrap() else {
+            continue;
+        };
         let dictionary = column.parts.iter().find_map(|part| match &part.data {
             PartData::Text { dictionary, .. } => Some(dictionary),
             _ => None,
@@ -178,12 +249,21 @@ fn users_of(people: People) -> (Vec<String>, BTreeSet<String>, Vec<String>) {
         for chunk in (0..users.chunks() as u32).map(crowdset_types::ChunkId) {
             let rows = history.chunk(chunk);
             for ((user, at), code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
-                let value = if *code == u32::MAX { "unset" } else { dictionary.unwrap().get(*code as usize) };
-                lines.insert(format!("{} property.{}@{at}={value}", names[*user as usize], attribute.name()));
+                let value = if *code == u32::MAX {
+                    "unset"
+                } else {
+                    dictionary.unwrap().get(*code as usize)
+                };
+                lines.insert(format!(
+                    "{} property.{}@{at}={value}",
+                    names[*user as usize],
+                    attribute.name()
+                ));
             }
         }
     }
-    let universe = (0..users.ordinals()).filter(|user| users.in_universe(UserOrdinal(*user as u32)));
+    let universe =
+        (0..users.ordinals()).filter(|user| users.in_universe(UserOrdinal(*user as u32)));
     let universe = universe.map(|user| names[user].clone()).collect();
     (names, lines, universe)
 }
@@ -194,7 +274,14 @@ fn dump(blocks: Vec<StagedBlock>) -> Vec<(u32, i64, String, u32, String)> {
     for (event, rows) in blocks.into_iter().flat_map(|block| block.streams) {
         let mut properties: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); rows.users.len()];
         for (path, column) in rows.properties {
-            let StagedColumn { bools, integers, floats, times, texts, arrays } = column;
+            let StagedColumn {
+                bools,
+                integers,
+                floats,
+                times,
+                texts,
+                arrays,
+            } = column;
             let mut put = |row: u32, value: String| {
                 let old = properties[row as usize].insert(path.clone(), value);
                 assert_eq!(old, None, "one value per row and property");
@@ -207,7 +294,10 @@ fn dump(blocks: Vec<StagedBlock>) -> Vec<(u32, i64, String, u32, String)> {
             each_text(&arrays, |row, value| put(row, value.to_owned()));
         }
         for (row, properties) in properties.iter().enumerate() {
-            let shown: Vec<String> = properties.iter().map(|(path, value)| format!("{path}={value}")).collect();
+            let shown: Vec<String> = properties
+                .iter()
+                .map(|(path, value)| format!("{path}={value}"))
+                .collect();
             dumped.push((
                 rows.positions[row],
                 rows.times[row],
@@ -224,14 +314,25 @@ fn each<T: Copy>(part: &StagedPart<T>, mut visit: impl FnMut(u32, T)) {
     assert!(part.rows.is_empty() || part.rows.len() == part.values.len());
     assert!(part.rows.is_sorted_by(|left, right| left < right));
     for (index, value) in part.values.iter().enumerate() {
-        visit(part.rows.get(index).copied().unwrap_or(index as u32), *value);
+        visit(
+            part.rows.get(index).copied().unwrap_or(index as u32),
+            *value,
+        );
     }
 }
 
 fn each_text(texts: &StagedTexts, mut visit: impl FnMut(u32, &str)) {
     each(&texts.codes, |row, code| {
-        let start = if code == 0 { 0 } else { texts.ends[code as usize - 1] };
-        visit(row, std::str::from_utf8(&texts.bytes[start as usize..texts.ends[code as usize] as usize]).unwrap());
+        let start = if code == 0 {
+            0
+        } else {
+            texts.ends[code as usize - 1]
+        };
+        visit(
+            row,
+            std::str::from_utf8(&texts.bytes[start as usize..texts.ends[code as usize] as usize])
+                .unwrap(),
+        );
     });
 }
 
@@ -258,14 +359,25 @@ fn millis(values: &[i64]) -> ArrayRef {
 }
 
 fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, array)| (*name, array.clone(), true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns
+            .iter()
+            .map(|(name, array)| (*name, array.clone(), true)),
+    )
+    .unwrap()
 }
 
 fn parquet(folder: &Path, name: &str, batch: &RecordBatch, group_rows: usize) -> Input {
     let file = folder.join(name);
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
-    let mut writer =
-        ArrowWriter::try_new(std::fs::File::create(&file).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(group_rows))
+        .build();
+    let mut writer = ArrowWriter::try_new(
+        std::fs::File::create(&file).unwrap(),
+        batch.schema(),
+        Some(properties),
+    )
+    .unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
     path(&file)
@@ -297,23 +409,45 @@ fn user_batch() -> RecordBatch {
     batch(&[
         ("user_id", text(&["ada", "bob", "ada"])),
         ("plan", maybe(&[Some("free"), None, Some("pro")])),
-        ("age", Arc::new(Int64Array::from(vec![Some(30), Some(41), None])) as ArrayRef),
+        (
+            "age",
+            Arc::new(Int64Array::from(vec![Some(30), Some(41), None])) as ArrayRef,
+        ),
         ("created_at", millis(&[0, 86_400_000, 1_500])),
     ])
 }
 
 fn property_batch() -> RecordBatch {
     batch(&[
-        ("property_id", Arc::new(Int64Array::from(vec![9, 10, 11, 12])) as ArrayRef),
+        (
+            "property_id",
+            Arc::new(Int64Array::from(vec![9, 10, 11, 12])) as ArrayRef,
+        ),
         ("user_id", text(&["ada", "ada", "bob", "cy"])),
         ("property_name", text(&["stage", "stage", "stage", "lang"])),
-        ("property_value", maybe(&[Some("new"), Some("won"), None, Some("de")])),
-        ("updated_at", Arc::new(TimestampMillisecondArray::from(vec![Some(5_000), Some(5_000), Some(7_000), None])) as ArrayRef),
+        (
+            "property_value",
+            maybe(&[Some("new"), Some("won"), None, Some("de")]),
+        ),
+        (
+            "updated_at",
+            Arc::new(TimestampMillisecondArray::from(vec![
+                Some(5_000),
+                Some(5_000),
+                Some(7_000),
+                None,
+            ])) as ArrayRef,
+        ),
     ])
 }
 
 fn expected() -> Outcome {
-    let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let lines = |lines: &[&str]| {
+        lines
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect::<Vec<_>>()
+    };
     Outcome {
         rows: lines(&[
             r#"1000 view bob Text("e2") {}"#,
@@ -345,8 +479,10 @@ fn expected() -> Outcome {
 fn every_form_of_input_yields_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let of_batches =
-        Setup::new().users(batches(&user_batch())).events(batches(&event_batch())).properties(batches(&property_batch()));
+    let of_batches = Setup::new()
+        .users(batches(&user_batch()))
+        .events(batches(&event_batch()))
+        .properties(batches(&property_batch()));
     assert_eq!(of_batches.load().unwrap(), expected());
 
     let of_parquet = Setup::new()
@@ -413,24 +549,46 @@ fn plain_columns_are_properties_and_win_over_json() {
         ("user_id", text(&["a", "b"])),
         ("event_name", text(&["buy", "buy"])),
         ("timestamp", millis(&[1, 2])),
-        ("properties", text(&[r#"{"price":1,"cart.n":5,"x":1}"#, r#"{"price":1}"#])),
-        ("price", Arc::new(Int64Array::from(vec![Some(9), None])) as ArrayRef),
-        ("paid_at", Arc::new(TimestampMicrosecondArray::from(vec![1_500, 2_000])) as ArrayRef),
+        (
+            "properties",
+            text(&[r#"{"price":1,"cart.n":5,"x":1}"#, r#"{"price":1}"#]),
+        ),
+        (
+            "price",
+            Arc::new(Int64Array::from(vec![Some(9), None])) as ArrayRef,
+        ),
+        (
+            "paid_at",
+            Arc::new(TimestampMicrosecondArray::from(vec![1_500, 2_000])) as ArrayRef,
+        ),
     ]);
     let outcome = Setup::new().events(batches(&plain)).load().unwrap();
-    assert_eq!(outcome.rows, [
-        r#"1 buy a Text("1") {cart.n=5i, paid_at=@1, price=9i, x=1i}"#,
-        r#"2 buy b Text("2") {paid_at=@2, price=1i}"#
-    ]);
+    assert_eq!(
+        outcome.rows,
+        [
+            r#"1 buy a Text("1") {cart.n=5i, paid_at=@1, price=9i, x=1i}"#,
+            r#"2 buy b Text("2") {paid_at=@2, price=1i}"#
+        ]
+    );
     assert_eq!((outcome.column_over_key, outcome.dotted_keys), (1, 1));
-    assert_eq!(outcome.universe, ["a", "b"], "without a users table everyone seen is a user");
+    assert_eq!(
+        outcome.universe,
+        ["a", "b"],
+        "without a users table everyone seen is a user"
+    );
 }
 
 #[test]
 fn struct_properties_are_typed_as_they_are() {
     let properties = StructArray::from(vec![
-        (Arc::new(Field::new("price", DataType::Int64, true)), Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef),
-        (Arc::new(Field::new("at", millis(&[]).data_type().clone(), true)), millis(&[7, 8])),
+        (
+            Arc::new(Field::new("price", DataType::Int64, true)),
+            Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef,
+        ),
+        (
+            Arc::new(Field::new("at", millis(&[]).data_type().clone(), true)),
+            millis(&[7, 8]),
+        ),
     ]);
     let events = batch(&[
         ("event_id", text(&["1", "2"])),
@@ -439,21 +597,34 @@ fn struct_properties_are_typed_as_they_are() {
         ("timestamp", millis(&[1, 2])),
         ("properties", Arc::new(properties)),
     ]);
-    assert_eq!(Setup::new().events(batches(&events)).load().unwrap().rows, [
-        r#"1 buy a Text("1") {at=@7, price=1i}"#,
-        r#"2 buy b Text("2") {at=@8}"#
-    ]);
+    assert_eq!(
+        Setup::new().events(batches(&events)).load().unwrap().rows,
+        [
+            r#"1 buy a Text("1") {at=@7, price=1i}"#,
+            r#"2 buy b Text("2") {at=@8}"#
+        ]
+    );
 }
 
 /// Many events, four to an instant, over some days; every tenth id comes a second time, later.
 fn many(rows: usize) -> RecordBatch {
     let day = 86_400_000_i64;
-    let ids: Vec<String> = (0..rows).map(|row| format!("e{}", if row % 10 == 9 { row - 7 } else { row })).collect();
-    let users: Vec<String> = (0..rows).map(|row| format!("u{}", row * 7919 % 97)).collect();
-    let names: Vec<&str> = (0..rows).map(|row| ["buy", "view", "sign"][row % 3]).collect();
+    let ids: Vec<String> = (0..rows)
+        .map(|row| format!("e{}", if row % 10 == 9 { row - 7 } else { row }))
+        .collect();
+    let users: Vec<String> = (0..rows)
+        .map(|row| format!("u{}", row * 7919 % 97))
+        .collect();
+    let names: Vec<&str> = (0..rows)
+        .map(|row| ["buy", "view", "sign"][row % 3])
+        .collect();
     // Not in order of time.
-    let times: Vec<i64> = (0..rows).map(|row| (row as i64 * 31 % rows as i64) / 4 * (day / 50)).collect();
-    let json: Vec<String> = (0..rows).map(|row| format!(r#"{{"n":{row},"s":"t{}"}}"#, row % 5)).collect();
+    let times: Vec<i64> = (0..rows)
+        .map(|row| (row as i64 * 31 % rows as i64) / 4 * (day / 50))
+        .collect();
+    let json: Vec<String> = (0..rows)
+        .map(|row| format!(r#"{{"n":{row},"s":"t{}"}}"#, row % 5))
+        .collect();
     batch(&[
         ("event_id", Arc::new(StringArray::from(ids)) as ArrayRef),
         ("user_id", Arc::new(StringArray::from(users)) as ArrayRef),
@@ -476,12 +647,20 @@ fn neither_files_nor_threads_nor_partitions_change_the_rows() {
         let piece = all.slice(start, 300.min(rows - start));
         parquet(folder.path(), &format!("{number:03}.parquet"), &piece, 70);
     }
-    let mut sizes = PartitionSizes::default();
-    sizes.rows = 250;
-    let setup = Setup { sizes, ..Setup::new().events(path(folder.path())) };
+    let sizes = PartitionSizes {
+        rows: 250,
+        ..PartitionSizes::default()
+    };
+    let setup = Setup {
+        sizes,
+        ..Setup::new().events(path(folder.path()))
+    };
     let mut outcomes = Vec::new();
     for threads in [1, 4] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         outcomes.push(pool.install(|| setup.load()).unwrap());
     }
     assert_eq!(outcomes[0], outcomes[1]);
@@ -494,21 +673,37 @@ fn neither_files_nor_threads_nor_partitions_change_the_rows() {
 fn ids_may_be_integers_and_order_as_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let events = batch(&[
-        ("event_id", Arc::new(Int64Array::from(vec![10, 9])) as ArrayRef),
-        ("user_id", Arc::new(arrow::array::UInt32Array::from(vec![7, 7])) as ArrayRef),
+        (
+            "event_id",
+            Arc::new(Int64Array::from(vec![10, 9])) as ArrayRef,
+        ),
+        (
+            "user_id",
+            Arc::new(arrow::array::UInt32Array::from(vec![7, 7])) as ArrayRef,
+        ),
         ("event_name", text(&["e", "e"])),
         ("timestamp", millis(&[1, 1])),
     ]);
     let rows = ["1 e 7 Integer(9) {}", "1 e 7 Integer(10) {}"];
-    assert_eq!(Setup::new().events(batches(&events)).load().unwrap().rows, rows);
-    let csv = write(folder.path(), "e.csv", "event_id,user_id,event_name,timestamp\n10,7,e,1970-01-01T00:00:00.001\n9,7,e,1970-01-01T00:00:00.001\n");
+    assert_eq!(
+        Setup::new().events(batches(&events)).load().unwrap().rows,
+        rows
+    );
+    let csv = write(
+        folder.path(),
+        "e.csv",
+        "event_id,user_id,event_name,timestamp\n10,7,e,1970-01-01T00:00:00.001\n9,7,e,1970-01-01T00:00:00.001\n",
+    );
     assert_eq!(Setup::new().events(csv).load().unwrap().rows, rows);
     let lines = write(
         folder.path(),
         "e.ndjson",
         "{\"event_id\":10,\"user_id\":7,\"event_name\":\"e\",\"timestamp\":\"1970-01-01T00:00:00.001\"}\n{\"event_id\":9,\"user_id\":7,\"event_name\":\"e\",\"timestamp\":\"1970-01-01T00:00:00.001\"}",
     );
-    assert_eq!(Setup::new().events(lines.clone()).load().unwrap().rows, rows);
+    assert_eq!(
+        Setup::new().events(lines.clone()).load().unwrap().rows,
+        rows
+    );
     // Of different types they compare as text, and 10 is 10.
     let mixed = batch(&[
         ("event_id", text(&["10", "x"])),
@@ -516,8 +711,19 @@ fn ids_may_be_integers_and_order_as_numbers() {
         ("event_name", text(&["e", "e"])),
         ("timestamp", millis(&[1, 1])),
     ]);
-    let outcome = Setup::new().events(lines).events(batches(&mixed)).load().unwrap();
-    assert_eq!(outcome.rows, [r#"1 e 7 Text("10") {}"#, r#"1 e 7 Text("9") {}"#, r#"1 e 7 Text("x") {}"#]);
+    let outcome = Setup::new()
+        .events(lines)
+        .events(batches(&mixed))
+        .load()
+        .unwrap();
+    assert_eq!(
+        outcome.rows,
+        [
+            r#"1 e 7 Text("10") {}"#,
+            r#"1 e 7 Text("9") {}"#,
+            r#"1 e 7 Text("x") {}"#
+        ]
+    );
     assert_eq!(outcome.duplicates, 1);
 }
 
@@ -541,12 +747,26 @@ fn bad_rows_fail_or_are_left_out() {
     assert!(matches!(setup.load(), Err(IngestError::BadRows { .. })));
     let outcome = setup.skip().load().unwrap();
     // The broken row does not push out the later one of its id.
-    assert_eq!(outcome.rows, ["0 e a Integer(1) {}", "0 e a Integer(9) {n=1i}"]);
+    assert_eq!(
+        outcome.rows,
+        ["0 e a Integer(1) {}", "0 e a Integer(9) {n=1i}"]
+    );
     assert_eq!(outcome.duplicates, 0);
-    let mut rows: Vec<u64> = outcome.rejected.iter().map(|line| line.split(':').next().unwrap().parse().unwrap()).collect();
+    let mut rows: Vec<u64> = outcome
+        .rejected
+        .iter()
+        .map(|line| line.split(':').next().unwrap().parse().unwrap())
+        .collect();
     rows.sort_unstable();
     assert_eq!(rows, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
-    let reason = |row: u64| outcome.rejected.iter().find(|line| line.starts_with(&format!("{row}:"))).unwrap().clone();
+    let reason = |row: u64| {
+        outcome
+            .rejected
+            .iter()
+            .find(|line| line.starts_with(&format!("{row}:")))
+            .unwrap()
+            .clone()
+    };
     assert!(reason(2).contains("`event_id` is null"), "{}", reason(2));
     assert!(reason(6).contains("`soon` is no time"), "{}", reason(6));
     assert!(reason(7).contains("1677 to 2262"), "{}", reason(7));
@@ -556,7 +776,9 @@ fn bad_rows_fail_or_are_left_out() {
 
 #[test]
 fn a_failing_load_names_the_first_bad_rows() {
-    let times: Vec<Option<&str>> = (0..50).map(|row| (row % 2 == 0).then_some("1970-01-01")).collect();
+    let times: Vec<Option<&str>> = (0..50)
+        .map(|row| (row % 2 == 0).then_some("1970-01-01"))
+        .collect();
     let ids: Vec<String> = (0..50).map(|row| row.to_string()).collect();
     let events = batch(&[
         ("event_id", Arc::new(StringArray::from(ids)) as ArrayRef),
@@ -567,7 +789,10 @@ fn a_failing_load_names_the_first_bad_rows() {
     let error = Setup::new().events(batches(&events)).load().unwrap_err();
     let message = error.to_string();
     assert!(message.starts_with("25 rows cannot be used"), "{message}");
-    assert!(message.contains("record batches, row 2: `timestamp` is null"), "{message}");
+    assert!(
+        message.contains("record batches, row 2: `timestamp` is null"),
+        "{message}"
+    );
     assert!(message.contains("… and 15 more"), "{message}");
 }
 
@@ -582,7 +807,10 @@ fn columns_are_checked_and_may_be_mapped() {
     ]);
     let setup = Setup::new().events(batches(&events));
     let message = setup.load().unwrap_err().to_string();
-    assert!(message.contains("no column `user_id`") && message.contains("--map events.user_id=NAME"), "{message}");
+    assert!(
+        message.contains("no column `user_id`") && message.contains("--map events.user_id=NAME"),
+        "{message}"
+    );
     let mut columns = ColumnMap::default();
     columns.add("events.user_id=who").unwrap();
     columns.add("events.event_name=action").unwrap();
@@ -595,7 +823,11 @@ fn columns_are_checked_and_may_be_mapped() {
         ("event_name", text(&["e"])),
         ("timestamp", Arc::new(Int64Array::from(vec![5])) as ArrayRef),
     ]);
-    let message = Setup::new().events(batches(&numbers)).load().unwrap_err().to_string();
+    let message = Setup::new()
+        .events(batches(&numbers))
+        .load()
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("does not say its unit"), "{message}");
 }
 
@@ -607,18 +839,31 @@ fn empty_inputs_are_no_error() {
         batches(&empty),
         parquet(folder.path(), "e.parquet", &empty, 10),
         write(folder.path(), "e.ndjson", ""),
-        write(folder.path(), "e.csv", "event_id,user_id,event_name,timestamp\n"),
+        write(
+            folder.path(),
+            "e.csv",
+            "event_id,user_id,event_name,timestamp\n",
+        ),
         Input::Batches(Vec::new()),
     ] {
-        assert_eq!(Setup::new().events(input).load().unwrap(), Outcome::default());
+        assert_eq!(
+            Setup::new().events(input).load().unwrap(),
+            Outcome::default()
+        );
     }
     let nothing = write(folder.path(), "nothing.csv", "");
-    assert!(matches!(Setup::new().events(nothing).load(), Err(IngestError::Header { .. })));
+    assert!(matches!(
+        Setup::new().events(nothing).load(),
+        Err(IngestError::Header { .. })
+    ));
 }
 
 #[test]
 fn centuries_make_few_partitions_and_the_ends_of_time_fit() {
-    let (first, last) = (crowdset_types::TimestampMillis::MIN.0, crowdset_types::TimestampMillis::MAX.0);
+    let (first, last) = (
+        crowdset_types::TimestampMillis::MIN.0,
+        crowdset_types::TimestampMillis::MAX.0,
+    );
     let year = 365 * 86_400_000_i64;
     let mut times = vec![first, last];
     times.extend((0..150).map(|number| -100 * year + number * year));
@@ -639,18 +884,29 @@ fn centuries_make_few_partitions_and_the_ends_of_time_fit() {
 
 #[test]
 fn a_cancelled_load_says_so() {
-    let mut events =
-        Events::open(&[batches(&event_batch())], &ColumnMap::default(), OnBadRow::Fail, &mut Rejections::default(), SEED, None)
-            .unwrap();
+    let mut events = Events::open(
+        &[batches(&event_batch())],
+        &ColumnMap::default(),
+        OnBadRow::Fail,
+        &mut Rejections::default(),
+        SEED,
+        None,
+    )
+    .unwrap();
     let mut people = People::new(None, false, SEED).unwrap();
-    let outcome = events.survey(&[], &mut people, &mut Rejections::default(), &|_| ControlFlow::Break(()));
+    let outcome = events.survey(&[], &mut people, &mut Rejections::default(), &|_| {
+        ControlFlow::Break(())
+    });
     assert!(matches!(outcome, Err(IngestError::Cancelled)));
 }
 
 #[test]
 fn the_users_table_can_be_written_and_read_again() {
     let mut people = People::new(None, false, SEED).unwrap();
-    let mixed = batch(&[("user_id", text(&["ada", "cy"])), ("age", text(&["old", "7"]))]);
+    let mixed = batch(&[
+        ("user_id", text(&["ada", "cy"])),
+        ("age", text(&["old", "7"])),
+    ]);
     let files = PeopleFiles::open(
         &[batches(&user_batch()), batches(&mixed)],
         &[],
@@ -659,9 +915,20 @@ fn the_users_table_can_be_written_and_read_again() {
         &mut Rejections::default(),
     )
     .unwrap();
-    people.read(&files, None, OnBadRow::Fail, &mut Rejections::default(), &go_on).unwrap();
+    people
+        .read(
+            &files,
+            None,
+            OnBadRow::Fail,
+            &mut Rejections::default(),
+            &go_on,
+        )
+        .unwrap();
     let (ids, kind, universe, attributes) = people.into_parts().unwrap();
-    assert!(matches!((kind, &universe), (IdKind::Text, Universe::Bits(_))));
+    assert!(matches!(
+        (kind, &universe),
+        (IdKind::Text, Universe::Bits(_))
+    ));
     let directory = MemoryDirectory::new();
     let mut builder = UsersBuilder::new(&ids, kind, universe);
     for attribute in attributes {
@@ -672,14 +939,29 @@ fn the_users_table_can_be_written_and_read_again() {
     let written = crowdset_ingest::write_users(&users, Vec::new(), "users.parquet").unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("users.parquet"), written).unwrap();
-    let outcome = Setup::new().users(path(&folder.path().join("users.parquet"))).load().unwrap();
-    assert_eq!(outcome.attributes.iter().map(String::as_str).collect::<Vec<_>>(), [
-        "ada users.age=\"old\"",
-        "ada users.created_at=@1500",
-        "ada users.plan=\"pro\"",
-        "bob users.age=41i",
-        "bob users.created_at=@86400000",
-        "cy users.age=\"7\"",
-    ]);
-    assert_eq!(AttributeBuilder::from_attribute(&users.attributes()[0]).unwrap().name(), "age");
+    let outcome = Setup::new()
+        .users(path(&folder.path().join("users.parquet")))
+        .load()
+        .unwrap();
+    assert_eq!(
+        outcome
+            .attributes
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+        [
+            "ada users.age=\"old\"",
+            "ada users.created_at=@1500",
+            "ada users.plan=\"pro\"",
+            "bob users.age=41i",
+            "bob users.created_at=@86400000",
+            "cy users.age=\"7\"",
+        ]
+    );
+    assert_eq!(
+        AttributeBuilder::from_attribute(&users.attributes()[0])
+            .unwrap()
+            .name(),
+        "age"
+    );
 }
