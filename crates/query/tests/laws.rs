@@ -1,0 +1,202 @@
+//! What must hold of every tree and of every text.
+//!
+//! Method: random trees of the whole language, names that look like keywords on purpose; random
+//! texts of the language's own words, where a parser has the most to get wrong.
+
+mod common;
+
+use common::segment;
+use crowdset_query::{Catalog, PlanOptions, Segment, TypeSet, plan};
+use crowdset_query::{AttributeTable, Plan, PlanKind};
+use crowdset_types::{TimeRange, TimestampMillis};
+use proptest::prelude::*;
+use std::time::Instant;
+
+/// A catalog that knows nothing.
+struct Nothing;
+
+impl Catalog for Nothing {
+    fn universe_len(&self) -> u64 {
+        0
+    }
+    fn event_names(&self) -> &[String] {
+        &[]
+    }
+    fn event_rows(&self, _: &str, _: TimeRange) -> u64 {
+        0
+    }
+    fn event_users(&self, _: &str) -> u64 {
+        0
+    }
+    fn property_names(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn property_types(&self, _: &str, _: &str) -> Option<TypeSet> {
+        None
+    }
+    fn property_values(&self, _: &str, _: &str) -> Option<u64> {
+        None
+    }
+    fn attribute_names(&self) -> Vec<(AttributeTable, String)> {
+        Vec::new()
+    }
+    fn attribute_types(&self, _: AttributeTable, _: &str) -> Option<TypeSet> {
+        None
+    }
+    fn attribute_values(&self, _: AttributeTable, _: &str) -> Option<u64> {
+        None
+    }
+    fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
+        None
+    }
+}
+
+fn plan_on_nothing(segment: &Segment) -> Option<Plan> {
+    plan(segment, &Nothing, TimestampMillis(1_700_000_000_000), &PlanOptions::default()).ok()
+}
+
+proptest! {
+    #[test]
+    fn text_and_tree_are_one(segment in segment()) {
+        let text = segment.to_string();
+        let read: Segment = match text.parse() {
+            Ok(read) => read,
+            Err(error) => return Err(TestCaseError::fail(format!("{error}\n{text}"))),
+        };
+        prop_assert_eq!(&read, &segment, "{}", text);
+        prop_assert_eq!(read.to_string(), text);
+    }
+
+    #[test]
+    fn json_and_tree_are_one(segment in segment()) {
+        let json = segment.to_json().to_string();
+        let read: Segment = match json.parse() {
+            Ok(read) => read,
+            Err(error) => return Err(TestCaseError::fail(format!("{error}\n{json}"))),
+        };
+        prop_assert_eq!(&read, &segment, "{}", json);
+        prop_assert_eq!(read.to_json().to_string(), json);
+    }
+
+    /// Without data everything folds: a condition on nothing is true of everybody or of nobody.
+    #[test]
+    fn without_data_every_plan_is_constant(segment in segment()) {
+        if let Some(plan) = plan_on_nothing(&segment) {
+            let constant = |plan: &Plan| plan.nodes().iter().all(|node| {
+                matches!(
+                    node.kind,
+                    PlanKind::Everyone | PlanKind::Nobody | PlanKind::UserId(_) | PlanKind::And(_) | PlanKind::Or(_)
+                        | PlanKind::Not(_)
+                )
+            });
+            prop_assert!(constant(&plan), "{}", plan);
+            prop_assert_eq!(plan.nodes().len(), plan.node_count as usize);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,80}") {
+        if let Err(error) = text.parse::<Segment>() {
+            prop_assert!(!error.diagnostics.is_empty());
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_words_are_read_or_refused(words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..40)) {
+        let text = words.join(" ");
+        match text.parse::<Segment>() {
+            Ok(segment) => prop_assert_eq!(segment.to_string().parse::<Segment>(), Ok(segment), "{}", text),
+            Err(error) => {
+                for finding in &error.diagnostics {
+                    prop_assert!(finding.position(&text).is_some(), "{:?} of {}", finding, text);
+                }
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}
+
+const WORDS: [&str; 60] = [
+    "(", ")", "(", ")", ",", ".", "=", "!=", "<", ">=", "-", "+", "*", "%", "and", "or", "not", "did(", "count(", "sum(",
+    "first(", "last(", "nth(2,", "sequence(", "top(5,", "a", "b", "a.x", "\"q q\"", "'t'", "'2026-01-01'", "5", "2.5",
+    "where", "then", "last 7 days", "in", "between", "within 1 days", "after", "before", "since", "any event", "any of",
+    "except", "is", "set", "has", "matches", "contains", "users.x", "property.y", "number(", "time(", "user_id", "now",
+    "30 days ago", "ever", "everyone", "true",
+];
+
+#[test]
+fn nesting_has_a_bound_and_an_error() {
+    let errors = |text: &str| text.parse::<Segment>().expect_err("is too deep").to_string();
+    for depth in [129, 1_000, 100_000] {
+        for (open, close) in [
+            ("(", ")"),
+            ("not ", ""),
+            ("a = 1 and (b = 2 or ", ")"),
+            ("not (", ")"),
+        ] {
+            let text = format!("{}x = 1{}", open.repeat(depth), close.repeat(depth));
+            assert!(errors(&text).contains("nested more than 128 levels deep"), "{open}");
+            assert_eq!(errors(&text).matches("nested").count(), 1, "told once");
+        }
+        let text = format!("did(a where {}x = 1{})", "not (".repeat(depth), ")".repeat(depth));
+        assert!(errors(&text).contains("nested"));
+        let text = format!("did(a{}{})", ", after last(a".repeat(depth), ")".repeat(depth));
+        assert!(errors(&text).contains("nested"));
+        let text = format!("{}{{\"everyone\": true}}{}", "{\"not\": ".repeat(depth), "}".repeat(depth));
+        assert!(errors(&text).contains("nested"));
+        let text = "[".repeat(depth);
+        assert!(format!("{{\"and\": {text}").parse::<Segment>().is_err());
+    }
+}
+
+#[test]
+fn what_is_deep_but_allowed_keeps_its_forms() {
+    let shapes = [
+        format!("{}x = 1", "not ".repeat(128)),
+        format!("{}x = 1{}", "a = 1 and (b = 2 or c = 3 and ".replace("c = 3 and ", "").repeat(128), ")".repeat(128)),
+        format!("{}x = 1{}", "not (a = 1 and ".repeat(64), ")".repeat(64)),
+        format!("did(a where {}x = 1{})", "y = 1 and (z = 2 or ".repeat(128), ")".repeat(128)),
+        format!("did(a{}{})", ", after last(a".repeat(128), ")".repeat(128)),
+    ];
+    for shape in shapes {
+        let segment: Segment = shape.parse().expect("is within the bound");
+        assert_eq!(segment.to_string(), shape);
+        let json = segment.to_json().to_string();
+        assert_eq!(json.parse::<Segment>().as_ref(), Ok(&segment));
+        assert!(plan_on_nothing(&segment).is_some(), "{shape}");
+    }
+}
+
+/// Twice the text takes about twice the time. The bound is generous: a quadratic step would miss
+/// it by orders of magnitude.
+#[test]
+fn megabytes_are_read_in_linear_time() {
+    let million = 1 << 20;
+    let texts = [
+        "x = 'y' and ".repeat(million / 12) + "x = 1",
+        format!("user_id in ('a'{})", ", 'abc'".repeat(million / 7)),
+        "(".repeat(million),
+        ")".repeat(million),
+        "\"".repeat(million + 1),
+        "a.".repeat(million / 2),
+        "- ".repeat(million / 2),
+        "x = = and ".repeat(million / 10),
+        "did(".repeat(million / 4),
+        "§".repeat(million / 2),
+        format!("x = '{}", "y".repeat(million)),
+        format!("{} = 'y'", "n".repeat(million)),
+        format!("x like '{}'", "a_".repeat(million / 2)),
+        "\n".repeat(million) + "x =",
+        "{\"and\": [".repeat(million / 9),
+    ];
+    for text in texts {
+        let start = Instant::now();
+        let result = text.parse::<Segment>();
+        if let Err(error) = &result {
+            assert!(error.to_string().len() < 100_000);
+        }
+        let took = start.elapsed();
+        assert!(took.as_secs() < 10, "{took:?} for {:.40}…", text);
+    }
+}
