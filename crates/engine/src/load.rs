@@ -15,8 +15,8 @@ use crate::indexing::{self, IndexingError};
 use arrow::record_batch::RecordBatch;
 use crowdset_index::{IndexError, Policy};
 use crowdset_ingest::{
-    ColumnMap, Events, IngestError, Input, PartitionContent, PartitionPlan, PartitionSizes, People, PeopleFiles, Reader,
-    Rejections, Stage, StoredIds, write_users,
+    ColumnMap, Events, IngestError, Input, PartitionContent, PartitionPlan, PartitionSizes, People,
+    PeopleFiles, Reader, Rejections, Stage, StoredIds, write_users,
 };
 use crowdset_storage::{
     Directory, EventIds, FileEntry, FrameKind, ImageWriter, Manifest, Partition, PartitionEntry,
@@ -166,7 +166,8 @@ impl LoadOptions {
         self
     }
 
-    /// Tells how far the load is, every few hundred thousand rows, from the thread that loads.
+    /// Tells how far the load is, every few hundred thousand rows, from any of the threads that load,
+    /// one call at a time.
     pub fn progress(mut self, progress: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
         self
@@ -179,7 +180,11 @@ impl LoadOptions {
     }
 
     fn tell(&self, progress: Progress) -> ControlFlow<()> {
-        if self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+        if self
+            .cancel
+            .as_ref()
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        {
             return ControlFlow::Break(());
         }
         if let Some(tell) = &self.progress {
@@ -243,7 +248,9 @@ pub enum LoadError {
     #[error("the store is open to read only; open it to write")]
     ReadOnly,
     /// The store does not keep the rows its columns were made of, so nothing can be added to it.
-    #[error("rows can only be added to a store that keeps its rows; load all tables at once, or keep rows")]
+    #[error(
+        "rows can only be added to a store that keeps its rows; load all tables at once, or keep rows"
+    )]
     RowsNotKept,
     /// The store was written, yet it cannot be opened again.
     #[error("the load is stored, yet the store cannot be opened again")]
@@ -270,19 +277,37 @@ pub(crate) fn load(
     let stored = Manifest::read(directory)?;
     let keeps_rows = |manifest: &Manifest| {
         let users = &manifest.users;
-        let of_users = [&users.users_rows, &users.properties_rows].into_iter().flatten();
-        let of_partitions = manifest.partitions.iter().map(|partition| &partition.files.rows);
+        let of_users = [&users.users_rows, &users.properties_rows]
+            .into_iter()
+            .flatten();
+        let of_partitions = manifest
+            .partitions
+            .iter()
+            .map(|partition| &partition.files.rows);
         of_users.chain(of_partitions).all(|file| file.bytes > 0)
     };
-    if stored.as_ref().is_some_and(|manifest| !options.keep_rows || !keeps_rows(manifest)) {
+    if stored
+        .as_ref()
+        .is_some_and(|manifest| !options.keep_rows || !keeps_rows(manifest))
+    {
         return Err(LoadError::RowsNotKept);
     }
     let manifest = stored.unwrap_or_else(|| Manifest::new(random_seed()));
     // What a killed load left behind has the names that this one is about to use.
     manifest.remove_dead_files(directory)?;
-    let mut load = Load { directory, options, created: Created { directory, names: Vec::new() }, next: manifest.clone() };
+    let mut load = Load {
+        directory,
+        options,
+        created: Created {
+            directory,
+            names: Vec::new(),
+        },
+        next: manifest.clone(),
+    };
     let mut report = load.run(&manifest, tables)?;
-    let Load { created, mut next, .. } = load;
+    let Load {
+        created, mut next, ..
+    } = load;
     next.commit(directory)?;
     created.keep();
     // The store is whole with or without its dead files; the next load tries again.
@@ -296,7 +321,9 @@ pub(crate) fn load(
 
 /// From the system's randomness, which seeds its hash maps.
 fn random_seed() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }
 
 /// Files that count only once the manifest names them; removed if it never does.
@@ -323,7 +350,11 @@ impl Drop for Created<'_> {
 
 /// A file that is not there: of a store that does not keep rows.
 fn absent(name: String) -> FileEntry {
-    FileEntry { name, bytes: 0, crc32: 0 }
+    FileEntry {
+        name,
+        bytes: 0,
+        crc32: 0,
+    }
 }
 
 /// One load on its way.
@@ -341,11 +372,14 @@ impl Load<'_> {
         let on_bad_row = options.on_bad_row;
         let mut rejections = Rejections::default();
 
-        if tell(Progress { stage: Stage::Copying, rows_done: 0, rows_total: 0 }).is_break() {
-            return Err(IngestError::Cancelled.into());
-        }
-        let people_files =
-            PeopleFiles::open(&tables.users, &tables.user_properties, &tables.columns, on_bad_row, &mut rejections)?;
+        let people_files = PeopleFiles::open(
+            &tables.users,
+            &tables.user_properties,
+            &tables.columns,
+            on_bad_row,
+            &mut rejections,
+            &tell,
+        )?;
         let event_id_kind = (!manifest.partitions.is_empty()).then_some(manifest.event_id_kind);
         let mut events = Events::open(
             &tables.events,
@@ -354,21 +388,36 @@ impl Load<'_> {
             &mut rejections,
             manifest.seed,
             event_id_kind,
+            &tell,
         )?;
 
         let stored_users = match &manifest.users.columns {
             Some(file) => Some(Users::open(self.directory, &file.name)?),
             None => None,
         };
-        let mut people = People::new(stored_users.as_ref(), !manifest.universe_from_events, manifest.seed)?;
+        let mut people = People::new(
+            stored_users.as_ref(),
+            !manifest.universe_from_events,
+            manifest.seed,
+        )?;
         let stored_properties = match &manifest.users.properties_rows {
-            Some(file) => Some((file.name.as_str(), self.directory.open(&file.name)?.bytes().clone())),
+            Some(file) => Some((
+                file.name.as_str(),
+                self.directory.open(&file.name)?.bytes().clone(),
+            )),
             None => None,
         };
-        people.read(&people_files, stored_properties, on_bad_row, &mut rejections, &tell)?;
+        people.read(
+            &people_files,
+            stored_properties,
+            on_bad_row,
+            &mut rejections,
+            &tell,
+        )?;
 
         let rewritten = self.survey(manifest, &mut events, &mut people, &mut rejections)?;
-        let partitions = self.write_partitions(manifest, &rewritten, &mut events, &people, &mut rejections)?;
+        let partitions =
+            self.write_partitions(manifest, &rewritten, &mut events, &people, &mut rejections)?;
 
         let mut report = LoadReport {
             rows: events.rows,
@@ -378,7 +427,9 @@ impl Load<'_> {
             floored_timestamps: events.floored + people.floored,
             column_over_json_key: events.column_over_key,
             dotted_keys: events.dotted_keys,
-            universe_replaced: manifest.universe_from_events && stored_users.is_some() && people.has_universe(),
+            universe_replaced: manifest.universe_from_events
+                && stored_users.is_some()
+                && people.has_universe(),
             users: people.users_rows,
             user_properties: people.properties_rows,
             orphan_user_properties: people.orphans,
@@ -433,18 +484,31 @@ impl Load<'_> {
             .zip(&hashes)
             .map(|(partition, hashes)| {
                 let name = &partition.files.rows.name;
-                Ok(StoredIds { hashes, rows: directory.open(name)?.bytes().clone(), name })
+                Ok(StoredIds {
+                    hashes,
+                    rows: directory.open(name)?.bytes().clone(),
+                    name,
+                })
             })
             .collect::<Result<Vec<_>, StorageError>>()?;
         let options = self.options;
-        events.survey(&stored, people, rejections, &|progress| options.tell(progress))?;
+        events.survey(&stored, people, rejections, &|progress| {
+            options.tell(progress)
+        })?;
         let plans: Vec<PartitionPlan> = manifest
             .partitions
             .iter()
-            .map(|partition| PartitionPlan { range: partition.range, rows: partition.rows })
+            .map(|partition| PartitionPlan {
+                range: partition.range,
+                rows: partition.rows,
+            })
             .collect();
         let rewritten = events.to_rewrite(&plans, options.sizes);
-        for (stored, _) in stored.iter().zip(&rewritten).filter(|(_, rewritten)| **rewritten) {
+        for (stored, _) in stored
+            .iter()
+            .zip(&rewritten)
+            .filter(|(_, rewritten)| **rewritten)
+        {
             events.add_stored(stored.name, stored.rows.clone())?;
         }
         Ok(rewritten)
@@ -478,7 +542,13 @@ impl Load<'_> {
         for plan in plans {
             written += u64::from(self.write_partition(plan, &mut reader, rejections)?);
             done += plan.rows;
-            if tell(Progress { stage: Stage::Sealing, rows_done: done, rows_total: total }).is_break() {
+            if tell(Progress {
+                stage: Stage::Sealing,
+                rows_done: done,
+                rows_total: total,
+            })
+            .is_break()
+            {
                 return Err(IngestError::Cancelled.into());
             }
         }
@@ -497,8 +567,16 @@ impl Load<'_> {
         let name = |ending: &str| format!("{id}.{ending}");
         let (rows_name, columns_name, ids_name, index_name) =
             (name("parquet"), name("columns"), name("ids"), name("index"));
-        let sink = if self.options.keep_rows { Some(self.create(&rows_name)?) } else { None };
-        let (mut content, sink) = reader.read(plan.range, sink.map(|sink| (sink, rows_name.as_str())), rejections)?;
+        let sink = if self.options.keep_rows {
+            Some(self.create(&rows_name)?)
+        } else {
+            None
+        };
+        let (mut content, sink) = reader.read(
+            plan.range,
+            sink.map(|sink| (sink, rows_name.as_str())),
+            rejections,
+        )?;
         if content.rows() == 0 {
             return Ok(false);
         }
@@ -527,12 +605,20 @@ impl Load<'_> {
         drop(content);
 
         let partition = Partition::open(directory, &columns.name)?;
-        let index = self.write_file(index_name, &indexing::build(&partition, &Policy::default())?)?;
+        let index = self.write_file(
+            index_name,
+            &indexing::build(&partition, &Policy::default())?,
+        )?;
         self.next.partitions.push(PartitionEntry {
             id,
             range: plan.range,
             rows: sealed.rows,
-            files: PartitionFiles { rows, columns, index, ids },
+            files: PartitionFiles {
+                rows,
+                columns,
+                index,
+                ids,
+            },
         });
         Ok(true)
     }
@@ -552,7 +638,10 @@ impl Load<'_> {
         }
         builder.write(directory, &columns_name)?;
         let users = Users::open(directory, &columns_name)?;
-        let index = self.write_file(format!("users-{number:06}.index"), &indexing::build_attributes(&users, &Policy::default())?)?;
+        let index = self.write_file(
+            format!("users-{number:06}.index"),
+            &indexing::build_attributes(&users, &Policy::default())?,
+        )?;
 
         let mut files = UsersFiles {
             columns: Some(FileEntry::of(directory, &columns_name)?),
@@ -577,7 +666,10 @@ impl Load<'_> {
         Ok(())
     }
 
-    fn create(&mut self, name: &str) -> Result<Box<dyn crowdset_storage::FileWriter>, StorageError> {
+    fn create(
+        &mut self,
+        name: &str,
+    ) -> Result<Box<dyn crowdset_storage::FileWriter>, StorageError> {
         self.created.names.push(name.to_owned());
         self.directory.create(name)
     }
@@ -585,7 +677,11 @@ impl Load<'_> {
     fn write_file(&mut self, name: String, bytes: &[u8]) -> Result<FileEntry, StorageError> {
         let mut writer = self.create(&name)?;
         let written = writer.write_all(bytes);
-        written.map_err(|source| StorageError::Io { action: "write", file: name.clone(), source })?;
+        written.map_err(|source| StorageError::Io {
+            action: "write",
+            file: name.clone(),
+            source,
+        })?;
         writer.finish()?;
         FileEntry::of(self.directory, &name)
     }

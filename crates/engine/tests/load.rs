@@ -2,7 +2,9 @@
 //! and a load that fails changes nothing.
 //! Method: small tables, loaded into stores in memory and on disk, asked by segments and reopened.
 
-use crowdset::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use crowdset::arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use crowdset::{AsOf, Engine, LoadError, LoadOptions, LoadReport, OnBadRow, Segment, Tables};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,33 +17,61 @@ fn text(values: &[&str]) -> ArrayRef {
 }
 
 fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, array)| (*name, array.clone(), true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns
+            .iter()
+            .map(|(name, array)| (*name, array.clone(), true)),
+    )
+    .unwrap()
 }
 
 /// Events of `(id, user, name, day, amount)`.
 fn events(rows: &[(&str, &str, &str, i64, i64)]) -> RecordBatch {
     let times: Vec<i64> = rows.iter().map(|row| row.3 * DAY + 1_000).collect();
-    let json: Vec<String> = rows.iter().map(|row| format!(r#"{{"amount":{}}}"#, row.4)).collect();
+    let json: Vec<String> = rows
+        .iter()
+        .map(|row| format!(r#"{{"amount":{}}}"#, row.4))
+        .collect();
     batch(&[
-        ("event_id", text(&rows.iter().map(|row| row.0).collect::<Vec<_>>())),
-        ("user_id", text(&rows.iter().map(|row| row.1).collect::<Vec<_>>())),
-        ("event_name", text(&rows.iter().map(|row| row.2).collect::<Vec<_>>())),
-        ("timestamp", Arc::new(TimestampMillisecondArray::from(times))),
+        (
+            "event_id",
+            text(&rows.iter().map(|row| row.0).collect::<Vec<_>>()),
+        ),
+        (
+            "user_id",
+            text(&rows.iter().map(|row| row.1).collect::<Vec<_>>()),
+        ),
+        (
+            "event_name",
+            text(&rows.iter().map(|row| row.2).collect::<Vec<_>>()),
+        ),
+        (
+            "timestamp",
+            Arc::new(TimestampMillisecondArray::from(times)),
+        ),
         ("properties", Arc::new(StringArray::from(json))),
     ])
 }
 
 fn users(rows: &[(&str, &str)]) -> RecordBatch {
-    let (ids, plans): (Vec<&str>, Vec<Option<&str>>) =
-        rows.iter().map(|(id, plan)| (*id, (!plan.is_empty()).then_some(*plan))).unzip();
-    batch(&[("user_id", text(&ids)), ("plan", Arc::new(StringArray::from(plans)))])
+    let (ids, plans): (Vec<&str>, Vec<Option<&str>>) = rows
+        .iter()
+        .map(|(id, plan)| (*id, (!plan.is_empty()).then_some(*plan)))
+        .unzip();
+    batch(&[
+        ("user_id", text(&ids)),
+        ("plan", Arc::new(StringArray::from(plans))),
+    ])
 }
 
 fn members(engine: &Engine, segment: &str) -> Vec<String> {
     let segment: Segment = segment.parse().unwrap();
     let audience = engine.snapshot().evaluate(&segment, AsOf::now()).unwrap();
     let ids = audience.user_ids();
-    let ids = ids.as_any().downcast_ref::<StringArray>().expect("ids are text here");
+    let ids = ids
+        .as_any()
+        .downcast_ref::<StringArray>()
+        .expect("ids are text here");
     ids.iter().flatten().map(str::to_owned).collect()
 }
 
@@ -52,11 +82,26 @@ fn load(engine: &Engine, batch: &RecordBatch) -> LoadReport {
 #[test]
 fn a_second_load_of_the_same_rows_changes_nothing() {
     let engine = Engine::in_memory();
-    let rows = events(&[("1", "a", "buy", 0, 5), ("2", "b", "buy", 1, 7), ("2", "a", "buy", 1, 100)]);
+    let rows = events(&[
+        ("1", "a", "buy", 0, 5),
+        ("2", "b", "buy", 1, 7),
+        ("2", "a", "buy", 1, 100),
+    ]);
     let first = load(&engine, &rows);
-    assert_eq!((first.rows, first.stored, first.duplicates, first.orphans), (3, 2, 1, 0));
+    assert_eq!(
+        (first.rows, first.stored, first.duplicates, first.orphans),
+        (3, 2, 1, 0)
+    );
     let second = load(&engine, &rows);
-    assert_eq!((second.rows, second.stored, second.duplicates, second.partitions), (3, 0, 3, 0));
+    assert_eq!(
+        (
+            second.rows,
+            second.stored,
+            second.duplicates,
+            second.partitions
+        ),
+        (3, 0, 3, 0)
+    );
     assert_eq!(members(&engine, "sum(buy.amount) >= 5"), ["a", "b"]);
     assert_eq!(members(&engine, "sum(buy.amount) > 6"), ["b"]);
 }
@@ -67,10 +112,21 @@ fn late_events_join_the_partition_of_their_time() {
     let path = folder.path().join("store");
     {
         let engine = Engine::open(&path).unwrap();
-        load(&engine, &events(&[("1", "a", "buy", 10, 1), ("2", "b", "view", 11, 1)]));
+        load(
+            &engine,
+            &events(&[("1", "a", "buy", 10, 1), ("2", "b", "view", 11, 1)]),
+        );
         load(&engine, &events(&[("3", "a", "buy", 400, 1)]));
         // Before, between, in the middle of, and after what is there.
-        load(&engine, &events(&[("4", "c", "buy", -300, 1), ("5", "a", "view", 10, 2), ("6", "c", "buy", 200, 1), ("1", "z", "buy", 900, 1)]));
+        load(
+            &engine,
+            &events(&[
+                ("4", "c", "buy", -300, 1),
+                ("5", "a", "view", 10, 2),
+                ("6", "c", "buy", 200, 1),
+                ("1", "z", "buy", 900, 1),
+            ]),
+        );
     }
     let engine = Engine::open_read_only(&path).unwrap();
     assert_eq!(members(&engine, "did(buy)"), ["a", "c"]);
@@ -84,12 +140,18 @@ fn late_events_join_the_partition_of_their_time() {
 fn orphans_count_as_soon_as_their_user_arrives() {
     let engine = Engine::in_memory();
     engine.append_users(&users(&[("a", "free")])).unwrap();
-    let report = load(&engine, &events(&[("1", "a", "buy", 0, 1), ("2", "b", "buy", 0, 1)]));
+    let report = load(
+        &engine,
+        &events(&[("1", "a", "buy", 0, 1), ("2", "b", "buy", 0, 1)]),
+    );
     assert_eq!((report.stored, report.orphans), (2, 1));
     assert_eq!(members(&engine, "did(buy)"), ["a"]);
     assert_eq!(members(&engine, "everyone"), ["a"]);
     let report = engine.append_users(&users(&[("b", "pro")])).unwrap();
-    assert_eq!((report.rows, report.users, report.universe_replaced), (0, 1, false));
+    assert_eq!(
+        (report.rows, report.users, report.universe_replaced),
+        (0, 1, false)
+    );
     assert_eq!(members(&engine, "did(buy)"), ["a", "b"]);
     assert_eq!(members(&engine, "plan = 'pro'"), ["b"]);
 }
@@ -97,9 +159,14 @@ fn orphans_count_as_soon_as_their_user_arrives() {
 #[test]
 fn a_users_table_replaces_a_universe_of_events() {
     let engine = Engine::in_memory();
-    load(&engine, &events(&[("1", "a", "buy", 0, 1), ("2", "b", "buy", 0, 1)]));
+    load(
+        &engine,
+        &events(&[("1", "a", "buy", 0, 1), ("2", "b", "buy", 0, 1)]),
+    );
     assert_eq!(members(&engine, "everyone"), ["a", "b"]);
-    let report = engine.append_users(&users(&[("b", "free"), ("c", "free")])).unwrap();
+    let report = engine
+        .append_users(&users(&[("b", "free"), ("c", "free")]))
+        .unwrap();
     assert!(report.universe_replaced);
     assert_eq!(members(&engine, "everyone"), ["b", "c"]);
     assert_eq!(members(&engine, "not did(buy)"), ["c"]);
@@ -108,9 +175,16 @@ fn a_users_table_replaces_a_universe_of_events() {
 #[test]
 fn later_rows_of_a_user_replace_it_column_by_column() {
     let engine = Engine::in_memory();
-    engine.append_users(&users(&[("a", "free"), ("b", "free")])).unwrap();
-    engine.append_users(&users(&[("a", ""), ("b", "pro")])).unwrap();
-    let more = batch(&[("user_id", text(&["a"])), ("age", Arc::new(Int64Array::from(vec![30])))]);
+    engine
+        .append_users(&users(&[("a", "free"), ("b", "free")]))
+        .unwrap();
+    engine
+        .append_users(&users(&[("a", ""), ("b", "pro")]))
+        .unwrap();
+    let more = batch(&[
+        ("user_id", text(&["a"])),
+        ("age", Arc::new(Int64Array::from(vec![30]))),
+    ]);
     engine.append_users(&more).unwrap();
     assert_eq!(members(&engine, "plan = 'free' and age = 30"), ["a"]);
     assert_eq!(members(&engine, "plan = 'pro' and age is not set"), ["b"]);
@@ -121,25 +195,44 @@ fn histories_go_on_over_loads() {
     let engine = Engine::in_memory();
     let property = |id: i64, value: &str, at: Option<i64>| {
         batch(&[
-            ("property_id", Arc::new(Int64Array::from(vec![id])) as ArrayRef),
+            (
+                "property_id",
+                Arc::new(Int64Array::from(vec![id])) as ArrayRef,
+            ),
             ("user_id", text(&["a"])),
             ("property_name", text(&["stage"])),
             ("property_value", text(&[value])),
-            ("updated_at", Arc::new(TimestampMillisecondArray::from(vec![at]))),
+            (
+                "updated_at",
+                Arc::new(TimestampMillisecondArray::from(vec![at])),
+            ),
         ])
     };
-    for (id, value, at) in
-        [(5, "new", Some(10 * DAY)), (4, "late", Some(10 * DAY)), (1, "won", Some(20 * DAY)), (2, "first", None)]
-    {
-        let report = engine.append_user_properties(&property(id, value, at)).unwrap();
+    for (id, value, at) in [
+        (5, "new", Some(10 * DAY)),
+        (4, "late", Some(10 * DAY)),
+        (1, "won", Some(20 * DAY)),
+        (2, "first", None),
+    ] {
+        let report = engine
+            .append_user_properties(&property(id, value, at))
+            .unwrap();
         assert_eq!(report.user_properties, 1);
     }
     let value_at = |day: i64, value: &str| {
         let segment: Segment = format!("stage = '{value}'").parse().unwrap();
-        engine.snapshot().evaluate(&segment, AsOf::at(crowdset::TimestampMillis(day * DAY))).unwrap().len() == 1
+        engine
+            .snapshot()
+            .evaluate(&segment, AsOf::at(crowdset::TimestampMillis(day * DAY)))
+            .unwrap()
+            .len()
+            == 1
     };
     assert!(value_at(5, "first"));
-    assert!(value_at(15, "new"), "of equal times the larger property_id holds, over loads too");
+    assert!(
+        value_at(15, "new"),
+        "of equal times the larger property_id holds, over loads too"
+    );
     assert!(value_at(25, "won"));
 }
 
@@ -153,7 +246,12 @@ fn a_failed_load_changes_nothing() {
         let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(path)
             .unwrap()
             .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+            .map(|entry| {
+                (
+                    entry.file_name().into_string().unwrap(),
+                    std::fs::read(entry.path()).unwrap(),
+                )
+            })
             .collect();
         files.sort();
         files
@@ -165,45 +263,92 @@ fn a_failed_load_changes_nothing() {
     let mut columns = good.columns().to_vec();
     columns[4] = json;
     let bad = RecordBatch::try_new(good.schema(), columns).unwrap();
-    let tables = Tables::default().event_batch(bad.clone()).user_batch(users(&[("q", "free")]));
-    assert!(matches!(engine.load(&tables, &LoadOptions::default()), Err(LoadError::Input(_))));
+    let tables = Tables::default()
+        .event_batch(bad.clone())
+        .user_batch(users(&[("q", "free")]));
+    assert!(matches!(
+        engine.load(&tables, &LoadOptions::default()),
+        Err(LoadError::Input(_))
+    ));
     assert_eq!(files(&path), before);
     assert_eq!(members(&engine, "everyone"), ["a"]);
 
     let cancelled = LoadOptions::default().cancel(Arc::new(AtomicBool::new(true)));
-    assert!(engine.load(&Tables::default().event_batch(good), &cancelled).is_err());
+    assert!(
+        engine
+            .load(&Tables::default().event_batch(good), &cancelled)
+            .is_err()
+    );
     assert_eq!(files(&path), before);
 
-    let report =
-        engine.load(&Tables::default().event_batch(bad), &LoadOptions::default().on_bad_row(OnBadRow::Skip)).unwrap();
+    let report = engine
+        .load(
+            &Tables::default().event_batch(bad),
+            &LoadOptions::default().on_bad_row(OnBadRow::Skip),
+        )
+        .unwrap();
     assert_eq!((report.rows, report.stored, report.rejected), (2, 1, 1));
     assert_eq!(members(&engine, "did(buy)"), ["a", "b"]);
 }
 
 #[test]
 fn small_partitions_answer_as_one_does() {
-    let rows: Vec<(String, String, i64)> =
-        (0..600_i64).map(|row| (format!("e{row}"), format!("u{}", row * 7 % 13), row * 17 % 120)).collect();
-    let all: Vec<(&str, &str, &str, i64, i64)> =
-        rows.iter().map(|(id, user, day)| (id.as_str(), user.as_str(), ["buy", "view"][(day % 2) as usize], *day, *day)).collect();
+    let rows: Vec<(String, String, i64)> = (0..600_i64)
+        .map(|row| {
+            (
+                format!("e{row}"),
+                format!("u{}", row * 7 % 13),
+                row * 17 % 120,
+            )
+        })
+        .collect();
+    let all: Vec<(&str, &str, &str, i64, i64)> = rows
+        .iter()
+        .map(|(id, user, day)| {
+            (
+                id.as_str(),
+                user.as_str(),
+                ["buy", "view"][(day % 2) as usize],
+                *day,
+                *day,
+            )
+        })
+        .collect();
     let whole = Engine::in_memory();
     load(&whole, &events(&all));
     let pieces = Engine::in_memory();
     let options = LoadOptions::default().partition_rows(50);
     for piece in all.chunks(97) {
-        pieces.load(&Tables::default().event_batch(events(piece)), &options).unwrap();
+        pieces
+            .load(&Tables::default().event_batch(events(piece)), &options)
+            .unwrap();
     }
     assert!(pieces.snapshot().stats().partitions > 5);
-    for segment in ["count(buy) > 23", "sum(view.amount) > 1300", "sequence(buy then view then buy, within 3 days)"] {
-        assert_eq!(members(&pieces, segment), members(&whole, segment), "{segment}");
+    for segment in [
+        "count(buy) > 23",
+        "sum(view.amount) > 1300",
+        "sequence(buy then view then buy, within 3 days)",
+    ] {
+        assert_eq!(
+            members(&pieces, segment),
+            members(&whole, segment),
+            "{segment}"
+        );
     }
 }
 
 #[test]
 fn a_store_without_rows_takes_no_more() {
     let engine = Engine::in_memory();
-    let tables = Tables::default().event_batch(events(&[("1", "a", "buy", 0, 1)])).user_batch(users(&[("a", "x")]));
-    engine.load(&tables, &LoadOptions::default().keep_rows(false)).unwrap();
+    let tables = Tables::default()
+        .event_batch(events(&[("1", "a", "buy", 0, 1)]))
+        .user_batch(users(&[("a", "x")]));
+    engine
+        .load(&tables, &LoadOptions::default().keep_rows(false))
+        .unwrap();
     assert_eq!(members(&engine, "did(buy) and plan = 'x'"), ["a"]);
-    assert!(matches!(engine.load(&tables, &LoadOptions::default()), Err(LoadError::RowsNotKept)));
+    assert!(matches!(
+        engine.load(&tables, &LoadOptions::default()),
+        Err(LoadError::RowsNotKept)
+    ));
 }

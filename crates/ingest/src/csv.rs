@@ -6,6 +6,7 @@
 
 use crate::error::{IngestError, Rejections, RowProblem};
 use crate::input::TableKind;
+use crate::progress::Meter;
 use crate::spool::{BATCH_ROWS, Spool, Spooled};
 use crate::table::IdKinds;
 use crate::{ColumnMap, OnBadRow};
@@ -283,6 +284,7 @@ pub(crate) fn spool(
     map: &ColumnMap,
     on_bad_row: OnBadRow,
     rejections: &mut Rejections,
+    meter: &Meter<'_>,
 ) -> Result<Spooled, IngestError> {
     let open = || -> Result<_, IngestError> {
         let file = File::open(path).map_err(IngestError::io(name))?;
@@ -360,6 +362,7 @@ pub(crate) fn spool(
         pending += 1;
         if pending == BATCH_ROWS {
             flush(&mut spool, &mut cells)?;
+            meter.add(pending as u64)?;
             pending = 0;
             rejections.check(on_bad_row)?;
         }

@@ -53,10 +53,17 @@ impl Events {
         rejections: &mut Rejections,
         seed: u64,
         stored_kind: Option<IdKind>,
+        progress: OnProgress<'_>,
     ) -> Result<Self, IngestError> {
         let before = rejections.count;
-        let (tables, column_over_key) =
-            open_all(inputs, TableKind::Events, columns, on_bad_row, rejections)?;
+        let (tables, column_over_key) = open_all(
+            inputs,
+            TableKind::Events,
+            columns,
+            on_bad_row,
+            rejections,
+            progress,
+        )?;
         let lost = rejections.count - before;
         let mut events = Self {
             files: tables

@@ -5,6 +5,7 @@
 
 use crate::error::{IngestError, Rejections, RowProblem};
 use crate::input::TableKind;
+use crate::progress::Meter;
 use crate::spool::{BATCH_ROWS, Spool, Spooled};
 use crate::table::IdKinds;
 use crate::{ColumnMap, OnBadRow};
@@ -317,6 +318,7 @@ pub(crate) fn spool(
     map: &ColumnMap,
     on_bad_row: OnBadRow,
     rejections: &mut Rejections,
+    meter: &Meter<'_>,
 ) -> Result<Spooled, IngestError> {
     let mut lines = Lines::new(kind, map);
     let schema = Arc::new(lines.schema());
@@ -358,6 +360,7 @@ pub(crate) fn spool(
         }
         if pending == BATCH_ROWS {
             flush(&mut spool, &mut lines)?;
+            meter.add(pending as u64)?;
             pending = 0;
             rejections.check(on_bad_row)?;
         }

@@ -59,9 +59,11 @@ impl PeopleFiles {
         columns: &ColumnMap,
         on_bad_row: OnBadRow,
         rejections: &mut Rejections,
+        progress: OnProgress<'_>,
     ) -> Result<Self, IngestError> {
-        let mut open =
-            |inputs, kind| crate::table::open_all(inputs, kind, columns, on_bad_row, rejections);
+        let mut open = |inputs, kind| {
+            crate::table::open_all(inputs, kind, columns, on_bad_row, rejections, progress)
+        };
         let (users, _) = open(users, TableKind::Users)?;
         let (properties, _) = open(properties, TableKind::UserProperties)?;
         Ok(Self { users, properties })

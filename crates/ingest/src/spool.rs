@@ -2,6 +2,7 @@
 
 use crate::backing::Backing;
 use crate::error::IngestError;
+use crate::progress::Meter;
 use crate::table::IdKinds;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -101,6 +102,7 @@ impl Spool {
 pub(crate) fn spool_batches(
     name: &str,
     batches: &[RecordBatch],
+    meter: &Meter<'_>,
 ) -> Result<Option<Spooled>, IngestError> {
     let Some(first) = batches.first() else {
         return Ok(None);
@@ -108,6 +110,7 @@ pub(crate) fn spool_batches(
     let mut spool = Spool::new(name, first.schema())?;
     for batch in batches {
         spool.write(batch)?;
+        meter.add(batch.num_rows() as u64)?;
     }
     spool.finish().map(Some)
 }

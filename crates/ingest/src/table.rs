@@ -4,6 +4,7 @@ use crate::backing::Backing;
 use crate::cells::{id_kind, is_text, is_time};
 use crate::error::{IngestError, Rejections};
 use crate::input::{Format, Input, Origin, TableKind, resolve};
+use crate::progress::{Meter, OnProgress, Stage};
 use crate::spool::{Spooled, spool_batches};
 use crate::{ColumnMap, OnBadRow, csv, ndjson};
 use arrow_array::RecordBatch;
@@ -348,7 +349,9 @@ pub(crate) fn open_all(
     map: &ColumnMap,
     on_bad_row: OnBadRow,
     rejections: &mut Rejections,
+    progress: OnProgress<'_>,
 ) -> Result<(Vec<TableFile>, u64), IngestError> {
+    let meter = Meter::new(Stage::Copying, 0, progress)?;
     let mut files = Vec::new();
     let mut column_over_key = 0;
     for origin in resolve(inputs)? {
@@ -363,14 +366,15 @@ pub(crate) fn open_all(
             }
             Origin::File(path, Format::Csv) => {
                 let name = path.display().to_string();
-                let spooled = csv::spool(&path, &name, kind, map, on_bad_row, rejections)?;
+                let spooled = csv::spool(&path, &name, kind, map, on_bad_row, rejections, &meter)?;
                 (name, spooled)
             }
             Origin::File(path, Format::Ndjson) => {
                 let name = path.display().to_string();
                 let file = File::open(&path).map_err(IngestError::io(&name))?;
                 let input = BufReader::with_capacity(1 << 20, file);
-                let spooled = ndjson::spool(input, &name, kind, map, on_bad_row, rejections)?;
+                let spooled =
+                    ndjson::spool(input, &name, kind, map, on_bad_row, rejections, &meter)?;
                 (name, spooled)
             }
             Origin::Stdin => {
@@ -382,12 +386,13 @@ pub(crate) fn open_all(
                     map,
                     on_bad_row,
                     rejections,
+                    &meter,
                 )?;
                 (name, spooled)
             }
             Origin::Batches(batches) => {
                 let name = "record batches".to_owned();
-                let Some(spooled) = spool_batches(&name, &batches)? else {
+                let Some(spooled) = spool_batches(&name, &batches, &meter)? else {
                     continue;
                 };
                 (name, spooled)

@@ -96,6 +96,7 @@ impl Setup {
             &self.columns,
             self.on_bad_row,
             &mut rejections,
+            &go_on,
         )?;
         let mut events = Events::open(
             &self.events,
@@ -104,6 +105,7 @@ impl Setup {
             &mut rejections,
             SEED,
             None,
+            &go_on,
         )?;
         let mut people = People::new(None, false, SEED)?;
         people.read(&files, None, self.on_bad_row, &mut rejections, &go_on)?;
@@ -891,6 +893,7 @@ fn a_cancelled_load_says_so() {
         &mut Rejections::default(),
         SEED,
         None,
+        &go_on,
     )
     .unwrap();
     let mut people = People::new(None, false, SEED).unwrap();
@@ -913,6 +916,7 @@ fn the_users_table_can_be_written_and_read_again() {
         &ColumnMap::default(),
         OnBadRow::Fail,
         &mut Rejections::default(),
+        &go_on,
     )
     .unwrap();
     people
