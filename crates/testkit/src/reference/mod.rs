@@ -184,8 +184,8 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The `size` users with the largest or smallest measure among those with an event of it or a
-    /// value of the attribute. Who has events but no value (the average of nothing) counts among
-    /// those the per cent are of, yet is never selected.
+    /// value of the attribute. Who has events but no value (the average of nothing), or a value that
+    /// is no number to compare (NaN), counts among those the per cent are of, yet is never selected.
     fn rank(
         &self,
         end: RankEnd,
@@ -196,16 +196,15 @@ impl<'a> Evaluation<'a> {
         let mut ranked = Vec::new();
         for (position, person) in self.world.people.iter().enumerate() {
             let user = self.about(person);
-            let number = user
-                .measure(measure)?
-                .filter(|number| !number.to_f64().is_nan());
+            let number = user.measure(measure)?;
             let is_candidate = match measure::events_of(measure) {
                 Some(of) => !user.events(of)?.is_empty(),
                 None => number.is_some(),
             };
             if is_candidate {
                 candidates += 1;
-                ranked.extend(number.map(|number| (number, position)));
+                let rankable = number.filter(|number| !number.to_f64().is_nan());
+                ranked.extend(rankable.map(|number| (number, position)));
             }
         }
         let size = match size {
