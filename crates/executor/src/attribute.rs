@@ -274,7 +274,7 @@ impl<'a> AttributeCondition<'a> {
                 }
             }
             How::Column { filter, missing } => {
-                self.eval_column(filter, *missing, machine, chunk, found)
+                self.eval_column(filter, *missing, machine, chunk, found);
             }
             How::History { history, verdicts } => {
                 let mut codes = scratch.u32s.take();

@@ -214,45 +214,44 @@ impl Audience {
 
     fn combine(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
         self.check_same(other);
-        match (&self.form, &other.form) {
+        let is_one_sided = |form: &Form| matches!(form, Form::Everyone | Form::Nobody);
+        if is_one_sided(&self.form) && is_one_sided(&other.form) {
             // Equal bits in, equal bits out: the operation on all ones and all zeros decides.
-            (Form::Everyone | Form::Nobody, Form::Everyone | Form::Nobody) => {
-                let ones = |form: &Form| {
-                    if matches!(form, Form::Everyone) {
-                        u64::MAX
-                    } else {
-                        0
-                    }
-                };
-                if op(ones(&self.form), ones(&other.form)) == 0 {
-                    Self::nobody(self.users.clone())
+            let ones = |form: &Form| {
+                if matches!(form, Form::Everyone) {
+                    u64::MAX
                 } else {
-                    Self::everyone(self.users.clone())
+                    0
                 }
-            }
-            _ => {
-                let zeros = [0; CHUNK_WORDS];
-                let mut words = Vec::with_capacity(self.users.chunks() * CHUNK_WORDS);
-                for chunk in (0..self.users.chunks() as u32).map(ChunkId) {
-                    let left = if self.is_empty() {
-                        &zeros[..]
-                    } else {
-                        self.chunk(chunk)
-                    };
-                    let right = if other.is_empty() {
-                        &zeros[..]
-                    } else {
-                        other.chunk(chunk)
-                    };
-                    words.extend(
-                        left.iter()
-                            .zip(right)
-                            .map(|(&left, &right)| op(left, right)),
-                    );
-                }
-                Self::from_words(self.users.clone(), words)
-            }
+            };
+            let is_nobody = op(ones(&self.form), ones(&other.form)) == 0;
+            let users = self.users.clone();
+            return if is_nobody {
+                Self::nobody(users)
+            } else {
+                Self::everyone(users)
+            };
         }
+        let zeros = [0; CHUNK_WORDS];
+        let mut words = Vec::with_capacity(self.users.chunks() * CHUNK_WORDS);
+        for chunk in (0..self.users.chunks() as u32).map(ChunkId) {
+            let left = if self.is_empty() {
+                &zeros[..]
+            } else {
+                self.chunk(chunk)
+            };
+            let right = if other.is_empty() {
+                &zeros[..]
+            } else {
+                other.chunk(chunk)
+            };
+            words.extend(
+                left.iter()
+                    .zip(right)
+                    .map(|(&left, &right)| op(left, right)),
+            );
+        }
+        Self::from_words(self.users.clone(), words)
     }
 }
 

@@ -46,7 +46,7 @@ pub fn evaluate_many(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<Vec<Audience>, EvalError> {
-    let schedule = Schedule::new(options);
+    let schedule = Schedule::new(*options);
     let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
     collect_audiences(dataset, &program, plans.len(), &schedule, control)
 }
@@ -62,7 +62,7 @@ pub fn count_many(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<Vec<u64>, EvalError> {
-    let schedule = Schedule::new(options);
+    let schedule = Schedule::new(*options);
     let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
     let counts = schedule.run(program.work(), control, |chunk, scratch| {
         let mut counts = vec![0; plans.len()];
@@ -102,7 +102,7 @@ pub fn contains(
     if user.chunk().index() >= dataset.users.chunks() {
         return Ok(false);
     }
-    let schedule = Schedule::new(options);
+    let schedule = Schedule::new(*options);
     let (program, _) = Program::new(dataset, &[plan], options, &schedule, control, false)?;
     let within = usize::from(user.within_chunk());
     let mut wanted = words::EMPTY;
@@ -131,7 +131,7 @@ pub fn profile(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<(Audience, Vec<NodeProfile>), EvalError> {
-    let schedule = Schedule::new(options);
+    let schedule = Schedule::new(*options);
     let (program, mut tallies) = Program::new(dataset, &[plan], options, &schedule, control, true)?;
     let mut audiences = collect_audiences(dataset, &program, 1, &schedule, control)?;
     let audience = audiences

@@ -333,10 +333,10 @@ impl<'a> Filter<'a> {
                     let (low, high) = (low.max(0), high);
                     match context.times.offsets {
                         TimeOffsets::U32(offsets) => {
-                            or_range(machine, &offsets[rows.clone()], low, high, mask)
+                            or_range(machine, &offsets[rows.clone()], low, high, mask);
                         }
                         TimeOffsets::U64(offsets) => {
-                            or_range(machine, &offsets[rows.clone()], low, high, mask)
+                            or_range(machine, &offsets[rows.clone()], low, high, mask);
                         }
                     }
                 }
@@ -392,12 +392,12 @@ impl<'a> PartTest<'a> {
     /// `None` if no value of the part can pass.
     fn bind(part: &'a ColumnPart, cast: Option<Cast>, truth: &Arc<Truth<'a>>) -> Option<Self> {
         let kind = match (&part.data, cast) {
-            (data, None) => Self::bind_plain(data, truth)?,
-            (
+            (data, None)
+            | (
                 data @ (PartData::Integer { .. } | PartData::Decimal { .. } | PartData::Float(_)),
                 Some(Cast::Number),
-            ) => Self::bind_plain(data, truth)?,
-            (data @ PartData::Text { .. }, Some(Cast::Text))
+            )
+            | (data @ PartData::Text { .. }, Some(Cast::Text))
             | (
                 data @ PartData::Time { .. },
                 Some(Cast::Time | Cast::TimeSeconds | Cast::TimeMillis),
@@ -480,16 +480,16 @@ impl<'a> PartTest<'a> {
                     let (low, high) = (i128::from(low), i128::from(high));
                     match codes {
                         Codes::U8(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask)
+                            or_range(machine, &codes[rows.clone()], low, high, mask);
                         }
                         Codes::U16(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask)
+                            or_range(machine, &codes[rows.clone()], low, high, mask);
                         }
                         Codes::U32(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask)
+                            or_range(machine, &codes[rows.clone()], low, high, mask);
                         }
                         Codes::U64(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask)
+                            or_range(machine, &codes[rows.clone()], low, high, mask);
                         }
                     }
                 }

@@ -4,6 +4,11 @@
 //! Nothing here branches per row: a mispredicted branch costs more than forty rows. Masks are bytes
 //! of 0 or 1, one per row of a block, so that they combine as vectors.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a kernel that is not inlined into pulp's dispatch is compiled without its instruction set"
+)]
+
 use crate::Kernels;
 use crate::words::Words;
 use crowdset_types::CHUNK_USERS;
@@ -309,6 +314,10 @@ fn pack_sixty_four(flags: &[u8; 64]) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::large_stack_arrays,
+    reason = "kernels take arrays; a test has stack to spare"
+)]
 mod tests {
     use super::*;
 
@@ -362,8 +371,8 @@ mod tests {
                 let mut wide_words = [0; _];
                 machine.or_u32_within(&wide, 0, 1, &mut wide_words);
                 machine.or_u32_within(&wide, 201, u32::MAX, &mut wide_words);
-                for user in 0..CHUNK_USERS {
-                    let outside = !(2..=200).contains(&wide[user]);
+                for (user, count) in wide.iter().enumerate() {
+                    let outside = !(2..=200).contains(count);
                     assert_eq!(crate::words::get(&words, user), outside);
                     assert_eq!(crate::words::get(&wide_words, user), outside);
                 }

@@ -143,21 +143,18 @@ impl<'a> Program<'a> {
                     .iter()
                     .find(|(other, _)| *other == kind)
                     .map(|&(_, index)| index);
-                NodeKind::Condition(match found {
-                    Some(index) => {
-                        self.conditions[index].shared = Some(0);
-                        index
-                    }
-                    None => {
-                        let condition = bind_condition(binder, kind)?;
-                        self.conditions.push(Bound {
-                            condition,
-                            slot,
-                            shared: None,
-                        });
-                        alike.push((kind, self.conditions.len() - 1));
-                        self.conditions.len() - 1
-                    }
+                NodeKind::Condition(if let Some(index) = found {
+                    self.conditions[index].shared = Some(0);
+                    index
+                } else {
+                    let condition = bind_condition(binder, kind)?;
+                    self.conditions.push(Bound {
+                        condition,
+                        slot,
+                        shared: None,
+                    });
+                    alike.push((kind, self.conditions.len() - 1));
+                    self.conditions.len() - 1
                 })
             }
         };
@@ -436,19 +433,19 @@ impl Worker<'_, '_> {
         let mut tally = Tally::default();
         match condition {
             Condition::Attribute(attribute) => {
-                attribute.eval(machine, chunk, wanted, scratch, found)
+                attribute.eval(machine, chunk, wanted, scratch, found);
             }
             Condition::Did(events) => {
-                events.did(machine, chunk, wanted, scratch, &mut tally, found)
+                events.did(machine, chunk, wanted, scratch, &mut tally, found);
             }
             Condition::Measure(measure) => {
-                measure.eval(machine, chunk, wanted, scratch, &mut tally, found)
+                measure.eval(machine, chunk, wanted, scratch, &mut tally, found);
             }
             Condition::Occurrence(occurrence) => {
                 occurrence.eval(machine, chunk, wanted, scratch, &mut tally, found);
             }
             Condition::Sequence(sequence) => {
-                sequence.eval(machine, chunk, wanted, scratch, &mut tally, found)
+                sequence.eval(machine, chunk, wanted, scratch, &mut tally, found);
             }
             // Ranks have become users before the first chunk.
             Condition::Rank(_) => found.fill(0),

@@ -38,7 +38,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn new(options: &ExecOptions) -> Self {
+    pub(crate) fn new(options: ExecOptions) -> Self {
         Self {
             machine: Machine::new(options.kernels),
             is_parallel: options.parallel,

@@ -10,6 +10,10 @@ pub(crate) struct Pool<T> {
 
 impl<T: Copy + Default> Pool<T> {
     /// An array with arbitrary content.
+    #[allow(
+        clippy::unnecessary_box_returns,
+        reason = "up to 128 KB: no stack is to hold it"
+    )]
     pub(crate) fn take(&mut self) -> Box<[T; CHUNK_USERS]> {
         self.free.pop().unwrap_or_else(|| {
             let array = vec![T::default(); CHUNK_USERS].into_boxed_slice();

@@ -127,7 +127,7 @@ impl<'a> Distinct<'a> {
         let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
         let counts = match &self.keys {
             Keys::Codes { sources, len } => {
-                let mut visit_all = |visit: &mut dyn FnMut(&[u16], &[u8], &[u32])| {
+                let mut visit_all = |visit: &mut Visit<'_>| {
                     self.events.scan(
                         machine,
                         chunk,
@@ -146,7 +146,7 @@ impl<'a> Distinct<'a> {
                 } else {
                     let mut sets = UserSets::new(scratch, *len);
                     visit_all(&mut |users, mask, numbers| {
-                        sets.add(users, Some(mask), numbers, u64::from)
+                        sets.add(users, Some(mask), numbers, u64::from);
                     });
                     sets.count(scratch)
                 }
@@ -193,12 +193,7 @@ impl<'a> Distinct<'a> {
 
 impl CodedPart<'_> {
     /// Hands out blocks of users, masks and numbers.
-    fn visit(
-        &self,
-        machine: Machine,
-        rows: &Rows<'_>,
-        visit: &mut dyn FnMut(&[u16], &[u8], &[u32]),
-    ) {
+    fn visit(&self, machine: Machine, rows: &Rows<'_>, visit: &mut Visit<'_>) {
         let mut mask = [0_u8; BLOCK];
         let mut numbers = [0_u32; BLOCK];
         for start in (0..rows.users.len()).step_by(BLOCK) {
@@ -232,7 +227,10 @@ impl CodedPart<'_> {
     }
 }
 
-type VisitAll<'v> = &'v mut dyn FnMut(&mut dyn FnMut(&[u16], &[u8], &[u32]));
+/// Is handed blocks of users, masks and numbers.
+type Visit<'v> = dyn FnMut(&[u16], &[u8], &[u32]) + 'v;
+
+type VisitAll<'v> = &'v mut dyn FnMut(&mut Visit<'_>);
 
 /// Remembers up to [`SLOTS`] values of each user, side by side.
 fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]> {

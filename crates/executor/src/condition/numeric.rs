@@ -294,7 +294,7 @@ impl<'a> Scaled<'a> {
                         return None;
                     }
                     (PartData::Integer { base, offsets }, _) => {
-                        of_source.push((part, *base, 0, offsets))
+                        of_source.push((part, *base, 0, offsets));
                     }
                     (
                         PartData::Decimal {
@@ -352,16 +352,16 @@ impl ScaledPart<'_> {
             let (users, range) = (rows.users, rows.range.clone());
             match self.offsets {
                 Codes::U8(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
                 }
                 Codes::U16(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
                 }
                 Codes::U32(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
                 }
                 Codes::U64(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values)
+                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
                 }
             }
             return;

@@ -29,6 +29,9 @@ pub(crate) struct Occurrence<'a> {
 const EARLIER: u8 = 2;
 const HERE: u8 = 1;
 
+/// Says what goes into the slots of the users of some rows of the source at a position.
+type Payload<'p, T> = dyn FnMut(&Source<'_>, usize, Range<usize>, &mut [T]) + 'p;
+
 impl<'a> Occurrence<'a> {
     pub(crate) fn bind(binder: Binder<'a>, plan: &'a PlanOccurrence) -> Result<Self, EvalError> {
         Ok(Self::new(
@@ -74,8 +77,8 @@ impl<'a> Occurrence<'a> {
         times: &mut [i64; CHUNK_USERS],
         found: &mut Words,
     ) {
-        let mut time_of = |source: &Source<'_>, rows: Range<usize>, out: &mut [i64]| {
-            read_times(source, rows, out)
+        let mut time_of = |source: &Source<'_>, _: usize, rows: Range<usize>, out: &mut [i64]| {
+            read_times(source, rows, out);
         };
         self.select(
             machine,
@@ -114,7 +117,7 @@ impl<'a> Occurrence<'a> {
                 out,
             );
         };
-        self.select_by_position(
+        self.select(
             machine,
             chunk,
             wanted,
@@ -135,6 +138,7 @@ impl<'a> Occurrence<'a> {
         passing
     }
 
+    /// Puts what `payload` says of each user's event into the user's slot.
     #[allow(clippy::too_many_arguments, reason = "as above")]
     fn select<T: Copy + Default>(
         &self,
@@ -143,35 +147,7 @@ impl<'a> Occurrence<'a> {
         wanted: &Words,
         scratch: &mut Scratch,
         tally: &mut Tally,
-        payload: &mut dyn FnMut(&Source<'_>, Range<usize>, &mut [T]),
-        slots: &mut [T; CHUNK_USERS],
-        found: &mut Words,
-    ) {
-        let mut by_position = |source: &Source<'_>, _: usize, rows: Range<usize>, out: &mut [T]| {
-            payload(source, rows, out)
-        };
-        self.select_by_position(
-            machine,
-            chunk,
-            wanted,
-            scratch,
-            tally,
-            &mut by_position,
-            slots,
-            found,
-        );
-    }
-
-    /// Puts what `payload` says of each user's event into the user's slot.
-    #[allow(clippy::too_many_arguments, reason = "as above")]
-    fn select_by_position<T: Copy + Default>(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        payload: &mut dyn FnMut(&Source<'_>, usize, Range<usize>, &mut [T]),
+        payload: &mut Payload<'_, T>,
         slots: &mut [T; CHUNK_USERS],
         found: &mut Words,
     ) {
@@ -188,7 +164,7 @@ impl<'a> Occurrence<'a> {
         for position in 0..sources.len() {
             match groups.last_mut() {
                 Some(group) if sources[group.start].partition == sources[position].partition => {
-                    group.end += 1
+                    group.end += 1;
                 }
                 _ => groups.push(position..position + 1),
             }
@@ -271,7 +247,7 @@ struct Pass<'p, 'a, T> {
     wanted: &'p Words,
     bounds: Option<&'p UserBounds>,
     tally: &'p mut Tally,
-    payload: &'p mut dyn FnMut(&Source<'_>, usize, Range<usize>, &mut [T]),
+    payload: &'p mut Payload<'p, T>,
     slots: &'p mut [T; CHUNK_USERS],
     state: &'p mut [u8; CHUNK_USERS],
 }

@@ -127,7 +127,7 @@ impl<'a> Rank<'a> {
             Numbers::Counts(counts) => {
                 let mut users = Vec::new();
                 words::for_each(&present, |user| {
-                    users.push((i64::from(counts[user]), first + user as u32))
+                    users.push((i64::from(counts[user]), first + user as u32));
                 });
                 self.keep_raw(&mut users, size);
                 Measured::Raw(users)
@@ -135,7 +135,7 @@ impl<'a> Rank<'a> {
             Numbers::Scaled(values) => {
                 let mut users = Vec::new();
                 words::for_each(&present, |user| {
-                    users.push((values[user], first + user as u32))
+                    users.push((values[user], first + user as u32));
                 });
                 self.keep_raw(&mut users, size);
                 Measured::Raw(users)

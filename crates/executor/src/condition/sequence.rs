@@ -29,6 +29,9 @@ pub(crate) struct Sequence<'a> {
     within: Option<DurationMillis>,
 }
 
+/// Who looks at a stream: steps, and the stream's position among each step's sources.
+type Lookers = Vec<(usize, usize)>;
+
 /// The events of candidate users that fit any step.
 #[derive(Default)]
 struct Gathered {
@@ -118,7 +121,7 @@ impl<'a> Sequence<'a> {
             ..Gathered::default()
         };
         // Streams in order of partition, then name; each with the steps that look at it.
-        let mut streams: Vec<(usize, &str, Vec<(usize, usize)>)> = Vec::new();
+        let mut streams: Vec<(usize, &str, Lookers)> = Vec::new();
         let mut places: HashMap<(usize, &str), usize> = HashMap::new();
         for (step, events) in self.steps.iter().enumerate() {
             for (position, source) in events.sources.iter().enumerate() {

@@ -60,23 +60,20 @@ impl TieMatcher {
                     continue;
                 }
                 self.seen[event] = true;
-                match self.step_of[event] {
-                    Some(other) => {
-                        queue.push(other);
-                        came_by.push((event, next));
-                    }
-                    None => {
-                        // Free: hand it over, and each event on the way to whoever wanted it.
-                        let (mut event, mut position) = (event, next);
-                        loop {
-                            let seeker = queue[position];
-                            self.event_of[seeker] = Some(event);
-                            self.step_of[event] = Some(seeker);
-                            if position == 0 {
-                                return true;
-                            }
-                            (event, position) = came_by[position - 1];
+                if let Some(other) = self.step_of[event] {
+                    queue.push(other);
+                    came_by.push((event, next));
+                } else {
+                    // Free: hand it over, and each event on the way to whoever wanted it.
+                    let (mut event, mut position) = (event, next);
+                    loop {
+                        let seeker = queue[position];
+                        self.event_of[seeker] = Some(event);
+                        self.step_of[event] = Some(seeker);
+                        if position == 0 {
+                            return true;
                         }
+                        (event, position) = came_by[position - 1];
                     }
                 }
             }
