@@ -62,13 +62,11 @@ pub(crate) enum Command {
     ///
     /// A second event with a stored event_id is ignored and counted as a duplicate, so a load may be repeated.
     /// By default a row that cannot be used refuses the whole load and the store stays as it was.
-    #[command(
-        after_help = "Examples:\n  \
+    #[command(after_help = "Examples:\n  \
         crowdset load store --users users.parquet --events events/ --user-properties user_properties.parquet\n  \
         crowdset load store --events 'events/2026-*.parquet' --on-bad-row skip\n  \
         crowdset load store --events export.csv --map events.event_name=action --map events.timestamp=time\n  \
-        producer | crowdset load store --events -"
-    )]
+        producer | crowdset load store --events -")]
     Load(Load),
     /// Print how many users a segment selects.
     #[command(after_help = "Examples:\n  \
@@ -98,7 +96,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  crowdset verify store")]
     Verify(OneStore),
     /// Write sample data, the same for the same seed: the three tables as Parquet.
-    #[command(after_help = "Example:\n  crowdset generate sample --users 2000 --events 100000 --days 90 --seed 42")]
+    #[command(
+        after_help = "Example:\n  crowdset generate sample --users 2000 --events 100000 --days 90 --seed 42"
+    )]
     Generate(Generate),
     /// Read a segment and report what is wrong with it.
     #[command(after_help = "Examples:\n  \
@@ -285,9 +285,12 @@ mod tests {
                 vec!["crowdset", "count", "store", segment, "--json"],
                 vec!["crowdset", "--json", "count", "store", segment],
             ] {
-                let line = CommandLine::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+                let line =
+                    CommandLine::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
                 assert!(line.common.json);
-                let Command::Count(count) = line.command else { panic!("not count") };
+                let Command::Count(count) = line.command else {
+                    panic!("not count")
+                };
                 assert_eq!(count.segment, segment);
             }
         }

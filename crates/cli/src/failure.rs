@@ -22,7 +22,11 @@ pub(crate) enum Failure {
 impl Failure {
     /// A failure that tells an error with all its causes in one line.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
-        if is_broken_pipe(error) { Self::ReaderGone } else { Self::Failed(chain(error)) }
+        if is_broken_pipe(error) {
+            Self::ReaderGone
+        } else {
+            Self::Failed(chain(error))
+        }
     }
 
     /// A failure of an operation on a file.
@@ -42,7 +46,9 @@ impl Failure {
     /// What to say on standard error; `None` if there is nothing left to say.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
-            Self::Usage(text) => Some(format!("error: {text}\n\nFor more information, try `crowdset --help`.")),
+            Self::Usage(text) => Some(format!(
+                "error: {text}\n\nFor more information, try `crowdset --help`."
+            )),
             Self::Segment(text) => Some(format!("error: {}", text.trim_end())),
             Self::Failed(text) => Some(format!("error: {text}")),
             Self::Told | Self::ReaderGone => None,
@@ -52,7 +58,9 @@ impl Failure {
 
 /// Whether the cause of all is that nobody reads any more.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let of_io = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    let of_io = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
     of_io || error.source().is_some_and(is_broken_pipe)
 }
 

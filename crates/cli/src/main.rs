@@ -23,7 +23,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help that nobody reads to its end is no error either, so the result does not matter.
             let _ = error.print();
-            let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
             return ExitCode::from(if help { 0 } else { 2 });
         }
     };

@@ -30,7 +30,9 @@ impl Meaning {
     /// Reads the flags that every command has.
     pub(crate) fn of(common: &Common) -> Result<Self, Failure> {
         let as_of = match &common.as_of {
-            Some(text) => text.parse().map_err(|error| Failure::Usage(format!("--as-of: {error}")))?,
+            Some(text) => text
+                .parse()
+                .map_err(|error| Failure::Usage(format!("--as-of: {error}")))?,
             None => AsOf::now(),
         };
         Ok(Self {
@@ -55,14 +57,19 @@ impl Meaning {
     pub(crate) fn open(&self, path: &Path) -> Result<Engine, Failure> {
         let bar = Arc::new(Bar::new("rows"));
         let shown = Arc::clone(&bar);
-        let opened = self.engine_options().open_store_or_tables(path, move |progress| shown.show_load(progress));
+        let opened = self
+            .engine_options()
+            .open_store_or_tables(path, move |progress| shown.show_load(progress));
         bar.finish();
         Ok(opened.map_err(crowdset::Error::from)?)
     }
 
     /// How segments are to be answered.
     pub(crate) fn options(&self) -> EvalOptions {
-        EvalOptions { strict: self.strict, ..EvalOptions::default() }
+        EvalOptions {
+            strict: self.strict,
+            ..EvalOptions::default()
+        }
     }
 }
 
@@ -77,11 +84,17 @@ pub(crate) fn segment_text(typed: &str) -> Result<Cow<'_, str>, Failure> {
         None => Ok(typed.into()),
         Some("-") => match io::read_to_string(io::stdin().lock()) {
             Ok(text) => Ok(text.into()),
-            Err(error) => Err(Failure::io("cannot read the segment from standard input", &error)),
+            Err(error) => Err(Failure::io(
+                "cannot read the segment from standard input",
+                &error,
+            )),
         },
         Some(file) => match fs::read_to_string(file) {
             Ok(text) => Ok(text.into()),
-            Err(error) => Err(Failure::io(format_args!("cannot read the segment file `{file}`"), &error)),
+            Err(error) => Err(Failure::io(
+                format_args!("cannot read the segment file `{file}`"),
+                &error,
+            )),
         },
     }
 }
@@ -96,8 +109,14 @@ pub(crate) fn warn(segment: &Segment, warnings: &[Diagnostic]) {
 }
 
 /// Warnings for JSON output, with their places.
-pub(crate) fn located<'a>(segment: &'a Segment, warnings: &'a [Diagnostic]) -> Vec<LocatedDiagnostic<'a>> {
-    warnings.iter().map(|warning| warning.located(segment.source_text())).collect()
+pub(crate) fn located<'a>(
+    segment: &'a Segment,
+    warnings: &'a [Diagnostic],
+) -> Vec<LocatedDiagnostic<'a>> {
+    warnings
+        .iter()
+        .map(|warning| warning.located(segment.source_text()))
+        .collect()
 }
 
 /// Opens a file to read, or standard input for `-`.
@@ -107,7 +126,10 @@ pub(crate) fn input(path: &Path) -> Result<Box<dyn Read>, Failure> {
     }
     match fs::File::open(path) {
         Ok(file) => Ok(Box::new(file)),
-        Err(error) => Err(Failure::io(format_args!("cannot read `{}`", path.display()), &error)),
+        Err(error) => Err(Failure::io(
+            format_args!("cannot read `{}`", path.display()),
+            &error,
+        )),
     }
 }
 

@@ -30,7 +30,11 @@ pub(crate) fn bytes(value: u64) -> String {
         size /= 1_000.0;
         unit = next;
     }
-    if unit == "B" { format!("{value} B") } else { format!("{size:.1} {unit}") }
+    if unit == "B" {
+        format!("{value} B")
+    } else {
+        format!("{size:.1} {unit}")
+    }
 }
 
 /// A duration to three digits: `12.3 µs`, `1.24 ms`, `3.10 s`.
@@ -41,20 +45,30 @@ pub(crate) fn duration(value: Duration) -> String {
         micros if micros < 1e6 => (micros / 1e3, "ms"),
         micros => (micros / 1e6, "s"),
     };
-    let places = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
+    let places = if scaled < 10.0 {
+        2
+    } else {
+        usize::from(scaled < 100.0)
+    };
     format!("{scaled:.places$} {unit}")
 }
 
 /// A share in per cent: `12.3 %`; nothing of nothing is 0.
 pub(crate) fn share(part: u64, whole: u64) -> String {
-    let share = if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
+    let share = if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64 * 100.0
+    };
     format!("{share:.1} %")
 }
 
 /// A table without lines, its named columns flushed right.
 pub(crate) fn table(head: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head);
     for &index in right {
         if let Some(column) = table.column_mut(index) {
@@ -85,11 +99,20 @@ mod tests {
 
     #[test]
     fn numbers_sizes_and_durations_read_well() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 999, 1_500, 2_000_000].map(bytes), ["0 B", "999 B", "1.5 KB", "2.0 MB"]);
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(number),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 999, 1_500, 2_000_000].map(bytes),
+            ["0 B", "999 B", "1.5 KB", "2.0 MB"]
+        );
         assert_eq!(duration(Duration::from_nanos(1_500)), "1.50 µs");
         assert_eq!(duration(Duration::from_micros(12_340)), "12.3 ms");
         assert_eq!(duration(Duration::from_secs(100)), "100 s");
-        assert_eq!((share(1, 8), share(0, 0)), ("12.5 %".to_owned(), "0.0 %".to_owned()));
+        assert_eq!(
+            (share(1, 8), share(0, 0)),
+            ("12.5 %".to_owned(), "0.0 %".to_owned())
+        );
     }
 }

@@ -8,7 +8,11 @@ use serde_json::json;
 const AS_OF: &str = "2026-01-01";
 
 fn members(world: &World, store: &str, segment: &str) -> Vec<String> {
-    world.ok(&["members", store, segment, "--as-of", AS_OF]).lines().map(str::to_owned).collect()
+    world
+        .ok(&["members", store, segment, "--as-of", AS_OF])
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -24,37 +28,81 @@ fn a_store_and_a_folder_of_tables_answer_alike() {
         ("did(purchase, last 7 days)", vec!["u2"]),
         ("count(purchase) >= 2", vec!["u1"]),
         ("sum(purchase.amount) > 30", vec!["u1", "u2"]),
-        ("did(page_viewed where url starts with '/docs/')", vec!["u3"]),
+        (
+            "did(page_viewed where url starts with '/docs/')",
+            vec!["u3"],
+        ),
         ("industry = 'SaaS'", vec!["u1", "u2", "u3"]),
         ("seats > 5", vec!["u4"]),
         ("did(signed_out)", vec!["u1"]),
         ("did(signed_out, after last(purchase))", vec!["u1"]),
-        ("sequence(purchase where product_id = 'A' then purchase where product_id = 'B', within 14 days)", vec!["u1"]),
+        (
+            "sequence(purchase where product_id = 'A' then purchase where product_id = 'B', within 14 days)",
+            vec!["u1"],
+        ),
         ("top(1, sum(purchase.amount))", vec!["u2"]),
         ("-- a comment first\ndid(purchase)", vec!["u,6", "u1", "u2"]),
-        ("{\"did\": {\"event\": \"purchase\"}}", vec!["u,6", "u1", "u2"]),
+        (
+            "{\"did\": {\"event\": \"purchase\"}}",
+            vec!["u,6", "u1", "u2"],
+        ),
     ] {
         assert_eq!(members(&world, "store", segment), expected, "{segment}");
-        assert_eq!(members(&world, "tables", segment), expected, "{segment} over the folder");
+        assert_eq!(
+            members(&world, "tables", segment),
+            expected,
+            "{segment} over the folder"
+        );
     }
-    assert_eq!(world.ok(&["count", "store", "industry = 'Retail'", "--as-of", "2025-12-01"]), "1\n");
+    assert_eq!(
+        world.ok(&[
+            "count",
+            "store",
+            "industry = 'Retail'",
+            "--as-of",
+            "2025-12-01"
+        ]),
+        "1\n"
+    );
 }
 
 #[test]
 fn count_prints_a_number_or_one_object() {
     let world = World::with_store();
-    assert_eq!(world.ok(&["count", "store", "did(purchase)", "--as-of", AS_OF]), "3\n");
-    let mut object = world.json(&["count", "store", "did(purchase)", "--as-of", AS_OF, "--json"]);
+    assert_eq!(
+        world.ok(&["count", "store", "did(purchase)", "--as-of", AS_OF]),
+        "3\n"
+    );
+    let mut object = world.json(&[
+        "count",
+        "store",
+        "did(purchase)",
+        "--as-of",
+        AS_OF,
+        "--json",
+    ]);
     assert!(object["elapsed_us"].is_u64());
-    object.as_object_mut().expect("an object").remove("elapsed_us");
-    assert_eq!(object, json!({ "as_of": "2026-01-01T00:00:00Z", "count": 3, "universe": 6, "warnings": [] }));
+    object
+        .as_object_mut()
+        .expect("an object")
+        .remove("elapsed_us");
+    assert_eq!(
+        object,
+        json!({ "as_of": "2026-01-01T00:00:00Z", "count": 3, "universe": 6, "warnings": [] })
+    );
 }
 
 #[test]
 fn segments_come_from_files_and_standard_input() {
     let world = World::with_store();
-    world.write("trial.segment", "did(purchase)\n  and account_type = 'free'\n");
-    assert_eq!(world.ok(&["count", "store", "@trial.segment", "--as-of", AS_OF]), "2\n");
+    world.write(
+        "trial.segment",
+        "did(purchase)\n  and account_type = 'free'\n",
+    );
+    assert_eq!(
+        world.ok(&["count", "store", "@trial.segment", "--as-of", AS_OF]),
+        "2\n"
+    );
     let said = world.run_with_input(&["count", "store", "@-", "--as-of", AS_OF], "did(purchase)");
     assert_eq!((said.status, said.out.as_str()), (0, "3\n"));
     let said = world.run(&["count", "store", "@missing.segment"]);
@@ -65,15 +113,45 @@ fn segments_come_from_files_and_standard_input() {
 #[test]
 fn members_in_every_format() {
     let world = World::with_store();
-    let run = |format: &str| world.ok(&["members", "store", "did(purchase)", "--as-of", AS_OF, "--format", format]);
+    let run = |format: &str| {
+        world.ok(&[
+            "members",
+            "store",
+            "did(purchase)",
+            "--as-of",
+            AS_OF,
+            "--format",
+            format,
+        ])
+    };
     assert_eq!(run("lines"), "u,6\nu1\nu2\n");
     assert_eq!(run("csv"), "user_id\n\"u,6\"\nu1\nu2\n");
-    assert_eq!(run("ndjson"), "{\"user_id\":\"u,6\"}\n{\"user_id\":\"u1\"}\n{\"user_id\":\"u2\"}\n");
-    let object = world.json(&["members", "store", "did(purchase)", "--as-of", AS_OF, "--json"]);
+    assert_eq!(
+        run("ndjson"),
+        "{\"user_id\":\"u,6\"}\n{\"user_id\":\"u1\"}\n{\"user_id\":\"u2\"}\n"
+    );
+    let object = world.json(&[
+        "members",
+        "store",
+        "did(purchase)",
+        "--as-of",
+        AS_OF,
+        "--json",
+    ]);
     assert_eq!(object["members"], json!(["u,6", "u1", "u2"]));
 
     // The Parquet file is a users table again, so it can be asked itself.
-    world.ok(&["members", "store", "did(purchase)", "--as-of", AS_OF, "--format", "parquet", "-o", "users.parquet"]);
+    world.ok(&[
+        "members",
+        "store",
+        "did(purchase)",
+        "--as-of",
+        AS_OF,
+        "--format",
+        "parquet",
+        "-o",
+        "users.parquet",
+    ]);
     assert_eq!(world.ok(&["members", ".", "everyone"]), "u,6\nu1\nu2\n");
 }
 
@@ -91,21 +169,61 @@ not json
 {"name": "typo", "segment": "everyone", "as_off": "2025-12-10"}
 "#,
     );
-    let said = world.run(&["eval", "store", "segments.ndjson", "--as-of", AS_OF, "--threads", "2"]);
+    let said = world.run(&[
+        "eval",
+        "store",
+        "segments.ndjson",
+        "--as-of",
+        AS_OF,
+        "--threads",
+        "2",
+    ]);
     assert_eq!(said.status, 1, "{}", said.err);
-    let lines: Vec<serde_json::Value> =
-        said.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<serde_json::Value> = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
     assert_eq!(lines.len(), 6, "{}", said.out);
-    assert_eq!(lines[0], json!({ "name": "buyers", "count": 3, "as_of": "2026-01-01T00:00:00Z" }));
-    assert!(lines[1]["error"].as_str().expect("an error").contains('^'), "{}", lines[1]);
-    assert_eq!((&lines[1]["name"], lines[1].get("count")), (&json!("broken"), None));
+    assert_eq!(
+        lines[0],
+        json!({ "name": "buyers", "count": 3, "as_of": "2026-01-01T00:00:00Z" })
+    );
+    assert!(
+        lines[1]["error"].as_str().expect("an error").contains('^'),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(
+        (&lines[1]["name"], lines[1].get("count")),
+        (&json!("broken"), None)
+    );
     assert!(lines[2]["error"].is_string() && lines[2]["name"].is_null());
     assert_eq!(lines[3]["count"], 3);
-    assert_eq!((&lines[4]["count"], &lines[4]["as_of"]), (&json!(1), &json!("2025-12-10T00:00:00Z")));
-    assert!(lines[5]["error"].as_str().expect("an error").contains("as_off"), "{}", lines[5]);
+    assert_eq!(
+        (&lines[4]["count"], &lines[4]["as_of"]),
+        (&json!(1), &json!("2025-12-10T00:00:00Z"))
+    );
+    assert!(
+        lines[5]["error"]
+            .as_str()
+            .expect("an error")
+            .contains("as_off"),
+        "{}",
+        lines[5]
+    );
 
-    let said = world.run_with_input(&["eval", "store", "-", "--as-of", AS_OF], r#"{"name": "all", "segment": "everyone"}"#);
-    assert_eq!((said.status, said.out.as_str()), (0, "{\"name\":\"all\",\"count\":6,\"as_of\":\"2026-01-01T00:00:00Z\"}\n"));
+    let said = world.run_with_input(
+        &["eval", "store", "-", "--as-of", AS_OF],
+        r#"{"name": "all", "segment": "everyone"}"#,
+    );
+    assert_eq!(
+        (said.status, said.out.as_str()),
+        (
+            0,
+            "{\"name\":\"all\",\"count\":6,\"as_of\":\"2026-01-01T00:00:00Z\"}\n"
+        )
+    );
 }
 
 #[test]
@@ -113,14 +231,36 @@ fn explain_shows_the_plan_and_what_it_cost() {
     let world = World::with_store();
     let segment = "account_type = 'free' and count(purchase, last 30 days) >= 2";
     let plan = world.ok(&["explain", "store", segment, "--as-of", AS_OF]);
-    assert!(plan.contains("count(purchase, last 30 days) >= 2"), "{plan}");
+    assert!(
+        plan.contains("count(purchase, last 30 days) >= 2"),
+        "{plan}"
+    );
     let profile = world.ok(&["explain", "store", segment, "--as-of", AS_OF, "--analyze"]);
-    assert!(profile.contains("rows") && profile.contains("time"), "{profile}");
-    let object = world.json(&["explain", "store", segment, "--as-of", AS_OF, "--analyze", "--json"]);
+    assert!(
+        profile.contains("rows") && profile.contains("time"),
+        "{profile}"
+    );
+    let object = world.json(&[
+        "explain",
+        "store",
+        segment,
+        "--as-of",
+        AS_OF,
+        "--analyze",
+        "--json",
+    ]);
     assert_eq!(object["as_of"], "2026-01-01T00:00:00Z");
     assert_eq!(object["count"], 0);
-    assert!(object["plan"]["children"].as_array().is_some_and(|children| children.len() == 2), "{object}");
-    assert!(object["plan"]["children"][0]["profile"]["time_us"].is_number(), "{object}");
+    assert!(
+        object["plan"]["children"]
+            .as_array()
+            .is_some_and(|children| children.len() == 2),
+        "{object}"
+    );
+    assert!(
+        object["plan"]["children"][0]["profile"]["time_us"].is_number(),
+        "{object}"
+    );
 }
 
 #[test]
@@ -128,9 +268,17 @@ fn unknown_names_warn_with_the_nearest_one_and_fail_when_strict() {
     let world = World::with_store();
     let said = world.run(&["count", "store", "did(purchas)"]);
     assert_eq!((said.status, said.out.as_str()), (0, "0\n"));
-    assert!(said.err.contains("warning") && said.err.contains("purchase"), "{}", said.err);
+    assert!(
+        said.err.contains("warning") && said.err.contains("purchase"),
+        "{}",
+        said.err
+    );
     let object = world.json(&["count", "store", "did(purchas)", "--json"]);
-    assert_eq!(object["warnings"].as_array().map(Vec::len), Some(1), "{object}");
+    assert_eq!(
+        object["warnings"].as_array().map(Vec::len),
+        Some(1),
+        "{object}"
+    );
     let said = world.run(&["count", "store", "did(purchas)", "--strict"]);
     assert_eq!((said.status, said.out.as_str()), (2, ""));
     assert!(said.err.contains("purchase"), "{}", said.err);
@@ -140,7 +288,9 @@ fn unknown_names_warn_with_the_nearest_one_and_fail_when_strict() {
 fn a_reader_that_goes_away_is_no_error() {
     use std::process::Stdio;
     let world = World::new();
-    world.ok(&["generate", "sample", "--users", "20000", "--events", "20000", "--days", "3"]);
+    world.ok(&[
+        "generate", "sample", "--users", "20000", "--events", "20000", "--days", "3",
+    ]);
     let mut child = world
         .command(&["members", "sample", "everyone"])
         .stdout(Stdio::piped())

@@ -24,15 +24,34 @@ fn the_report_counts_every_row() {
         "tables/user_properties.ndjson",
         "--json",
     ]);
-    for (key, expected) in [("rows", 11), ("stored", 10), ("duplicates", 1), ("orphans", 1), ("rejected", 0)] {
+    for (key, expected) in [
+        ("rows", 11),
+        ("stored", 10),
+        ("duplicates", 1),
+        ("orphans", 1),
+        ("rejected", 0),
+    ] {
         assert_eq!(report[key], json!(expected), "{key} in {report}");
     }
     assert!(report["seconds"].is_number());
 
     // The same again adds nothing: every event is there already.
-    let report = world.json(&["load", "store", "--events", "tables/events.ndjson", "--json"]);
-    assert_eq!((&report["stored"], &report["duplicates"]), (&json!(0), &json!(11)), "{report}");
-    assert_eq!(world.ok(&["count", "store", "did(purchase)", "--as-of", "2026-01-01"]), "3\n");
+    let report = world.json(&[
+        "load",
+        "store",
+        "--events",
+        "tables/events.ndjson",
+        "--json",
+    ]);
+    assert_eq!(
+        (&report["stored"], &report["duplicates"]),
+        (&json!(0), &json!(11)),
+        "{report}"
+    );
+    assert_eq!(
+        world.ok(&["count", "store", "did(purchase)", "--as-of", "2026-01-01"]),
+        "3\n"
+    );
 }
 
 #[test]
@@ -40,7 +59,10 @@ fn orphans_count_once_their_user_arrives() {
     let world = World::with_store();
     world.write("more.csv", "user_id,account_type\nstranger,agency\n");
     world.ok(&["load", "store", "--users", "more.csv"]);
-    assert_eq!(world.ok(&["count", "store", "did(purchase)", "--as-of", "2026-01-01"]), "4\n");
+    assert_eq!(
+        world.ok(&["count", "store", "did(purchase)", "--as-of", "2026-01-01"]),
+        "4\n"
+    );
     assert_eq!(world.ok(&["count", "store", "everyone"]), "7\n");
 }
 
@@ -59,14 +81,29 @@ fn a_bad_row_refuses_the_load_and_changes_nothing() {
     }
     assert!(before == world.files("store"), "the store changed");
 
-    let report = world.json(&["load", "store", "--events", "bad.csv", "--on-bad-row", "skip", "--json"]);
-    assert_eq!((&report["rejected"], &report["stored"]), (&json!(2), &json!(1)), "{report}");
+    let report = world.json(&[
+        "load",
+        "store",
+        "--events",
+        "bad.csv",
+        "--on-bad-row",
+        "skip",
+        "--json",
+    ]);
+    assert_eq!(
+        (&report["rejected"], &report["stored"]),
+        (&json!(2), &json!(1)),
+        "{report}"
+    );
 }
 
 #[test]
 fn columns_of_other_names_are_mapped() {
     let world = World::new();
-    world.write("log.csv", "id,who,action,at\n1,7,clicked,2025-12-01\n2,8,clicked,2025-12-02T10:00:00Z\n");
+    world.write(
+        "log.csv",
+        "id,who,action,at\n1,7,clicked,2025-12-01\n2,8,clicked,2025-12-02T10:00:00Z\n",
+    );
     let said = world.run(&["load", "store", "--events", "log.csv"]);
     assert_eq!(said.status, 1);
     assert!(said.err.contains("--map"), "{}", said.err);
@@ -84,7 +121,10 @@ fn columns_of_other_names_are_mapped() {
         "--map",
         "events.timestamp=at",
     ]);
-    assert_eq!(world.ok(&["members", "store", "did(clicked)", "--format", "ndjson"]), "{\"user_id\":7}\n{\"user_id\":8}\n");
+    assert_eq!(
+        world.ok(&["members", "store", "did(clicked)", "--format", "ndjson"]),
+        "{\"user_id\":7}\n{\"user_id\":8}\n"
+    );
 }
 
 #[test]
@@ -105,8 +145,17 @@ fn events_come_through_a_pipe_and_a_glob() {
 #[test]
 fn a_load_that_is_killed_leaves_the_store_as_it_was() {
     let world = World::new();
-    world.ok(&["generate", "sample", "--users", "2000", "--events", "100000", "--days", "20"]);
-    world.ok(&["load", "store", "--users", "sample/users.parquet", "--events", "sample/events/2026-09-30.parquet"]);
+    world.ok(&[
+        "generate", "sample", "--users", "2000", "--events", "100000", "--days", "20",
+    ]);
+    world.ok(&[
+        "load",
+        "store",
+        "--users",
+        "sample/users.parquet",
+        "--events",
+        "sample/events/2026-09-30.parquet",
+    ]);
     let before = world.ok(&["count", "store", "count(any event) >= 1"]);
     for delay_ms in [0, 20, 60, 150, 400] {
         let mut child = world
@@ -119,7 +168,11 @@ fn a_load_that_is_killed_leaves_the_store_as_it_was() {
         // It may be done already; then there is nothing to kill, and the store holds everything.
         let _ = child.kill();
         let done = child.wait().expect("the binary ends").success();
-        assert_eq!(world.run(&["verify", "store"]).status, 0, "after {delay_ms} ms");
+        assert_eq!(
+            world.run(&["verify", "store"]).status,
+            0,
+            "after {delay_ms} ms"
+        );
         let after = world.ok(&["count", "store", "count(any event) >= 1"]);
         if done {
             return;
@@ -132,7 +185,10 @@ fn a_load_that_is_killed_leaves_the_store_as_it_was() {
         }
     }
     world.ok(&["load", "store", "--events", "sample/events"]);
-    assert_eq!(world.json(&["stats", "store", "--json"])["events"]["rows"], json!(100_000));
+    assert_eq!(
+        world.json(&["stats", "store", "--json"])["events"]["rows"],
+        json!(100_000)
+    );
 }
 
 #[test]
@@ -146,7 +202,11 @@ fn two_writers_are_one_too_many() {
         .spawn()
         .expect("the binary runs");
     let mut input = first.stdin.take().expect("piped");
-    writeln!(input, r#"{{"event_id":"n1","user_id":"u1","event_name":"x","timestamp":"2025-12-01"}}"#).expect("a line");
+    writeln!(
+        input,
+        r#"{{"event_id":"n1","user_id":"u1","event_name":"x","timestamp":"2025-12-01"}}"#
+    )
+    .expect("a line");
     input.flush().expect("a line");
     // The first holds the lock while it waits for more input; give it time to start.
     let mut refused = None;
@@ -169,11 +229,20 @@ fn two_writers_are_one_too_many() {
 #[test]
 fn generated_data_is_the_same_for_the_same_seed_and_loads() {
     let world = World::new();
-    let words = ["--users", "300", "--events", "5000", "--days", "5", "--seed", "7"];
+    let words = [
+        "--users", "300", "--events", "5000", "--days", "5", "--seed", "7",
+    ];
     let made = world.json(&[&["generate", "a", "--json"][..], &words].concat());
-    assert_eq!((&made["users"], &made["events"]), (&json!(300), &json!(5000)));
+    assert_eq!(
+        (&made["users"], &made["events"]),
+        (&json!(300), &json!(5000))
+    );
     world.ok(&[&["generate", "b", "--threads", "2"][..], &words].concat());
-    for name in ["users.parquet", "user_properties.parquet", "events/2026-09-30.parquet"] {
+    for name in [
+        "users.parquet",
+        "user_properties.parquet",
+        "events/2026-09-30.parquet",
+    ] {
         let read = |dir: &str| fs::read(world.path(dir).join(name)).expect("a file");
         assert!(read("a") == read("b"), "{name}");
     }
@@ -190,7 +259,10 @@ fn stats_tell_where_the_bytes_are() {
     assert_eq!(stats["users"]["orphans"], 1);
     assert_eq!(stats["events"]["rows"], 10);
     let streams = stats["events"]["streams"].as_array().expect("streams");
-    let names: Vec<_> = streams.iter().map(|stream| stream["event"].as_str().expect("a name")).collect();
+    let names: Vec<_> = streams
+        .iter()
+        .map(|stream| stream["event"].as_str().expect("a name"))
+        .collect();
     assert_eq!(names, ["page_viewed", "purchase", "signed_out"]);
     let text = world.ok(&["stats", "store"]);
     for part in ["purchase", "amount", "bytes", "index"] {

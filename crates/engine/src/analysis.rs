@@ -28,7 +28,10 @@ impl Analysis {
 
     /// What the node with this number in the plan cost; `None` for a number that no node has.
     pub fn node(&self, id: u32) -> Option<&NodeProfile> {
-        self.nodes.binary_search_by_key(&id, |node| node.node).ok().map(|index| &self.nodes[index])
+        self.nodes
+            .binary_search_by_key(&id, |node| node.node)
+            .ok()
+            .map(|index| &self.nodes[index])
     }
 
     /// What all nodes cost, ascending by number.

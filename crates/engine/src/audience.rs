@@ -37,7 +37,10 @@ pub struct Audience {
 
 impl fmt::Debug for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Audience").field("len", &self.len()).field("as_of", &self.as_of).finish_non_exhaustive()
+        f.debug_struct("Audience")
+            .field("len", &self.len())
+            .field("as_of", &self.as_of)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +72,10 @@ impl Audience {
 
     /// Whether the user is a member; no for an id that was never seen.
     pub fn contains_user(&self, user_id: &str) -> bool {
-        self.state.users.find(user_id).is_some_and(|ordinal| self.set.contains(ordinal))
+        self.state
+            .users
+            .find(user_id)
+            .is_some_and(|ordinal| self.set.contains(ordinal))
     }
 
     /// The members' ordinals in ascending order of their user ids: text by bytes, integers as numbers.
@@ -77,7 +83,12 @@ impl Audience {
         let users = &self.state.users;
         let (members, ordinals) = (self.len(), users.ordinals() as u64);
         if members.saturating_mul(WALK_SHARE) > ordinals {
-            return users.ranked().iter().copied().filter(|&ordinal| self.set.contains(UserOrdinal(ordinal))).collect();
+            return users
+                .ranked()
+                .iter()
+                .copied()
+                .filter(|&ordinal| self.set.contains(UserOrdinal(ordinal)))
+                .collect();
         }
         let mut ranks: Vec<u32> = self.set.iter().map(|ordinal| users.rank(ordinal)).collect();
         ranks.sort_unstable();
@@ -100,7 +111,9 @@ impl Audience {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
-        self.ordinals_by_id().into_iter().map(|ordinal| self.state.users.id(UserOrdinal(ordinal)))
+        self.ordinals_by_id()
+            .into_iter()
+            .map(|ordinal| self.state.users.id(UserOrdinal(ordinal)))
     }
 
     /// The members' ids as an Arrow array, ascending: `Int64` if all of them are integers of 64 bits,
@@ -112,9 +125,14 @@ impl Audience {
     pub fn user_ids(&self) -> ArrayRef {
         let users = &self.state.users;
         let ordinals = self.ordinals_by_id();
-        let ids = ordinals.iter().map(|&ordinal| users.id(UserOrdinal(ordinal)));
+        let ids = ordinals
+            .iter()
+            .map(|&ordinal| users.id(UserOrdinal(ordinal)));
         if self.has_integer_ids()
-            && let Some(numbers) = ids.clone().map(|id| id.parse::<i64>().ok()).collect::<Option<Vec<i64>>>()
+            && let Some(numbers) = ids
+                .clone()
+                .map(|id| id.parse::<i64>().ok())
+                .collect::<Option<Vec<i64>>>()
         {
             return Arc::new(Int64Array::from(numbers));
         }
@@ -148,8 +166,14 @@ impl Audience {
     /// [`WriteError`] if the writer fails.
     pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), WriteError> {
         let ids = self.user_ids();
-        let schema = Arc::new(Schema::new(vec![Field::new("user_id", ids.data_type().clone(), false)]));
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+        let schema = Arc::new(Schema::new(vec![Field::new(
+            "user_id",
+            ids.data_type().clone(),
+            false,
+        )]));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
         let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
         for start in (0..ids.len()).step_by(BATCH_IDS) {
             let batch = ids.slice(start, BATCH_IDS.min(ids.len() - start));

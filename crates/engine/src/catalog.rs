@@ -47,11 +47,16 @@ impl StateCatalog {
             for stream in handle.partition.streams() {
                 let (rows, range) = (stream.rows() as u64, stream.span());
                 let facts = events.entry(stream.name().to_owned()).or_default();
-                let indexed = handle.index.as_ref().and_then(|index| index.users_of(Term::Event(stream.name())));
+                let indexed = handle
+                    .index
+                    .as_ref()
+                    .and_then(|index| index.users_of(Term::Event(stream.name())));
                 facts.users += indexed.unwrap_or(rows);
                 facts.spans.push((range, rows));
                 let last = TimestampMillis(range.to.0.saturating_sub(1));
-                span = Some(span.map_or((range.from, last), |(from, to)| (from.min(range.from), to.max(last))));
+                span = Some(span.map_or((range.from, last), |(from, to)| {
+                    (from.min(range.from), to.max(last))
+                }));
                 for property in stream.properties() {
                     facts
                         .properties
@@ -69,17 +74,32 @@ impl StateCatalog {
             .attributes()
             .iter()
             .map(|attribute| {
-                let key = (attribute_table(attribute.table()), attribute.name().to_owned());
-                (key, ValueFacts::new(attribute.kinds(), attribute.distinct()))
+                let key = (
+                    attribute_table(attribute.table()),
+                    attribute.name().to_owned(),
+                );
+                (
+                    key,
+                    ValueFacts::new(attribute.kinds(), attribute.distinct()),
+                )
             })
             .collect();
-        Self { universe_len, names: events.keys().cloned().collect(), events, attributes, span }
+        Self {
+            universe_len,
+            names: events.keys().cloned().collect(),
+            events,
+            attributes,
+            span,
+        }
     }
 }
 
 impl ValueFacts {
     fn new(kinds: Kinds, values: Option<u64>) -> Self {
-        Self { types: type_set(kinds), values }
+        Self {
+            types: type_set(kinds),
+            values,
+        }
     }
 
     /// The same property in another partition.
@@ -93,12 +113,21 @@ impl ValueFacts {
             array: self.types.array || other.array,
         };
         // Mostly the same values again, so the larger number is the better guess.
-        self.values = self.values.zip(values).map(|(mine, theirs)| mine.max(theirs));
+        self.values = self
+            .values
+            .zip(values)
+            .map(|(mine, theirs)| mine.max(theirs));
     }
 }
 
 fn type_set(kinds: Kinds) -> TypeSet {
-    TypeSet { bool: kinds.bool, number: kinds.number, text: kinds.text, time: kinds.time, array: kinds.array }
+    TypeSet {
+        bool: kinds.bool,
+        number: kinds.number,
+        text: kinds.text,
+        time: kinds.time,
+        array: kinds.array,
+    }
 }
 
 /// The language's word for a table of storage.
@@ -119,8 +148,14 @@ impl Catalog for StateCatalog {
     }
 
     fn event_rows(&self, name: &str, range: TimeRange) -> u64 {
-        let Some(facts) = self.events.get(name) else { return 0 };
-        facts.spans.iter().map(|&(span, rows)| rows_within(span, rows, range)).sum()
+        let Some(facts) = self.events.get(name) else {
+            return 0;
+        };
+        facts
+            .spans
+            .iter()
+            .map(|&(span, rows)| rows_within(span, rows, range))
+            .sum()
     }
 
     fn event_users(&self, name: &str) -> u64 {
@@ -128,7 +163,10 @@ impl Catalog for StateCatalog {
     }
 
     fn property_names(&self, event: &str) -> Vec<String> {
-        self.events.get(event).map(|facts| facts.properties.keys().cloned().collect()).unwrap_or_default()
+        self.events
+            .get(event)
+            .map(|facts| facts.properties.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     fn property_types(&self, event: &str, path: &str) -> Option<TypeSet> {
@@ -180,6 +218,9 @@ mod tests {
         assert_eq!(rows_within(range(0, 100), 1_000, TimeRange::ALL), 1_000);
         assert_eq!(rows_within(range(0, 100), 1_000, range(50, 100)), 500);
         assert_eq!(rows_within(range(0, 100), 1_000, range(100, 200)), 0);
-        assert_eq!(rows_within(range(i64::MIN, i64::MAX), u64::MAX, range(0, i64::MAX)), u64::MAX / 2);
+        assert_eq!(
+            rows_within(range(i64::MIN, i64::MAX), u64::MAX, range(0, i64::MAX)),
+            u64::MAX / 2
+        );
     }
 }

@@ -40,7 +40,10 @@ pub struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("path", &self.path).field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("path", &self.path)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,7 +51,8 @@ impl Engine {
     /// An empty engine in memory, gone with the last snapshot of it.
     pub fn in_memory() -> Self {
         // Writes one small file in memory and reads it back; nothing of it depends on any input.
-        Self::create_in_memory(EngineOptions::default(), Access::Write).expect("an empty store in memory")
+        Self::create_in_memory(EngineOptions::default(), Access::Write)
+            .expect("an empty store in memory")
     }
 
     /// Opens the store in `path` to read and write.
@@ -100,23 +104,42 @@ impl Engine {
 }
 
 impl Engine {
-    pub(crate) fn create_in_memory(options: EngineOptions, access: Access) -> Result<Self, OpenError> {
+    pub(crate) fn create_in_memory(
+        options: EngineOptions,
+        access: Access,
+    ) -> Result<Self, OpenError> {
         let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::default());
         let state = State::empty(Arc::clone(&directory))?;
         Ok(Self::with_state(directory, None, state, options, access))
     }
 
-    pub(crate) fn open_directory(path: &Path, options: EngineOptions, access: Access) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Storage { path: Some(path.to_owned()), source };
+    pub(crate) fn open_directory(
+        path: &Path,
+        options: EngineOptions,
+        access: Access,
+    ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Storage {
+            path: Some(path.to_owned()),
+            source,
+        };
         let mode = match access {
             Access::Read => crowdset_storage::Access::Read,
             Access::Write => crowdset_storage::Access::Write,
         };
         let files = FsDirectory::open(path, mode).map_err(failed)?;
-        let directory: Arc<dyn Directory> =
-            if options.read_whole { Arc::new(WholeFiles(files)) } else { Arc::new(files) };
+        let directory: Arc<dyn Directory> = if options.read_whole {
+            Arc::new(WholeFiles(files))
+        } else {
+            Arc::new(files)
+        };
         let state = State::open(&directory, None).map_err(|error| error.in_path(path))?;
-        Ok(Self::with_state(directory, Some(path.to_owned()), state, options, access))
+        Ok(Self::with_state(
+            directory,
+            Some(path.to_owned()),
+            state,
+            options,
+            access,
+        ))
     }
 
     fn with_state(
@@ -142,7 +165,10 @@ impl Engine {
     ///
     /// The copy of two pointers; no writer is waited for.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { state: self.state(), pool: self.pool.clone() }
+        Snapshot {
+            state: self.state(),
+            pool: self.pool.clone(),
+        }
     }
 
     fn state(&self) -> Arc<State> {
@@ -182,7 +208,8 @@ impl Engine {
             Some(pool) => pool.install(load),
             None => load(),
         }?;
-        let after = State::open(&self.directory, Some(&before)).map_err(|error| LoadError::Reopen(Box::new(error)))?;
+        let after = State::open(&self.directory, Some(&before))
+            .map_err(|error| LoadError::Reopen(Box::new(error)))?;
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         Ok(report)
     }
@@ -195,7 +222,10 @@ impl Engine {
     ///
     /// [`LoadError`]; nothing was added.
     pub fn append(&self, events: &RecordBatch) -> Result<LoadReport, LoadError> {
-        self.load(&Tables::default().event_batch(events.clone()), &LoadOptions::default())
+        self.load(
+            &Tables::default().event_batch(events.clone()),
+            &LoadOptions::default(),
+        )
     }
 
     /// Adds one batch of rows of `users`.
@@ -204,7 +234,10 @@ impl Engine {
     ///
     /// [`LoadError`]; nothing was added.
     pub fn append_users(&self, users: &RecordBatch) -> Result<LoadReport, LoadError> {
-        self.load(&Tables::default().user_batch(users.clone()), &LoadOptions::default())
+        self.load(
+            &Tables::default().user_batch(users.clone()),
+            &LoadOptions::default(),
+        )
     }
 
     /// Adds one batch of rows of `user_properties`.
@@ -212,7 +245,13 @@ impl Engine {
     /// # Errors
     ///
     /// [`LoadError`]; nothing was added.
-    pub fn append_user_properties(&self, properties: &RecordBatch) -> Result<LoadReport, LoadError> {
-        self.load(&Tables::default().user_property_batch(properties.clone()), &LoadOptions::default())
+    pub fn append_user_properties(
+        &self,
+        properties: &RecordBatch,
+    ) -> Result<LoadReport, LoadError> {
+        self.load(
+            &Tables::default().user_property_batch(properties.clone()),
+            &LoadOptions::default(),
+        )
     }
 }

@@ -71,7 +71,8 @@ pub enum OpenError {
 }
 
 fn in_path(path: Option<&PathBuf>) -> String {
-    path.map(|path| format!(" in {}", path.display())).unwrap_or_default()
+    path.map(|path| format!(" in {}", path.display()))
+        .unwrap_or_default()
 }
 
 /// Why a segment could not be answered.
@@ -135,8 +136,14 @@ impl OpenError {
     /// The same error, with the place of the store.
     pub(crate) fn in_path(self, place: &Path) -> Self {
         match self {
-            Self::Storage { path: None, source } => Self::Storage { path: Some(place.to_owned()), source },
-            Self::Index { path: None, source } => Self::Index { path: Some(place.to_owned()), source },
+            Self::Storage { path: None, source } => Self::Storage {
+                path: Some(place.to_owned()),
+                source,
+            },
+            Self::Index { path: None, source } => Self::Index {
+                path: Some(place.to_owned()),
+                source,
+            },
             other => other,
         }
     }

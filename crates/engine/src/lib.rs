@@ -67,7 +67,10 @@ pub use as_of::AsOf;
 pub use audience::Audience;
 pub use engine::Engine;
 pub use error::{Error, EvaluateError, OpenError, WriteError};
-pub use load::{LoadError, LoadOptions, LoadReport, LoadStage, OnBadRow, Progress, RejectedRow, RowProblem, Tables};
+pub use load::{
+    LoadError, LoadOptions, LoadReport, LoadStage, OnBadRow, Progress, RejectedRow, RowProblem,
+    Tables,
+};
 pub use options::EngineOptions;
 pub use snapshot::{EvalOptions, Prepared, Snapshot};
 pub use tables::tables_in_folder;
@@ -76,7 +79,8 @@ pub use verify::{Fault, Verification};
 pub use arrow;
 pub use crowdset_executor::{Control, EvalError, ExecOptions, Kernels, NodeProfile, Path};
 pub use crowdset_query::{
-    Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError, Severity, Suggestion,
+    Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,
+    Severity, Suggestion,
 };
 pub use crowdset_types::{DurationMillis, ParseTimeError, TimeRange, TimestampMillis};
 

@@ -76,7 +76,9 @@ impl EngineOptions {
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Engine, OpenError> {
         let path = path.as_ref();
         if !Engine::is_store(path) {
-            return Err(OpenError::NoStore { path: path.to_owned() });
+            return Err(OpenError::NoStore {
+                path: path.to_owned(),
+            });
         }
         Engine::open_directory(path, self.started()?, Access::Read)
     }
@@ -94,10 +96,15 @@ impl EngineOptions {
     ) -> Result<Engine, OpenError> {
         let path = path.as_ref();
         let Some(tables) = tables::tables_in_folder(path) else {
-            return Err(OpenError::NoStore { path: path.to_owned() });
+            return Err(OpenError::NoStore {
+                path: path.to_owned(),
+            });
         };
         let mut engine = Engine::create_in_memory(self.started()?, Access::Write)?;
-        engine.load(&tables, &LoadOptions::default().keep_rows(false).progress(progress))?;
+        engine.load(
+            &tables,
+            &LoadOptions::default().keep_rows(false).progress(progress),
+        )?;
         engine.access = Access::Read;
         Ok(engine)
     }
@@ -113,7 +120,11 @@ impl EngineOptions {
         path: impl AsRef<Path>,
         progress: impl Fn(&Progress) + Send + Sync + 'static,
     ) -> Result<Engine, OpenError> {
-        if Engine::is_store(path.as_ref()) { self.open_read_only(path) } else { self.from_tables(path, progress) }
+        if Engine::is_store(path.as_ref()) {
+            self.open_read_only(path)
+        } else {
+            self.from_tables(path, progress)
+        }
     }
 
     /// Starts the threads asked for.
@@ -123,7 +134,10 @@ impl EngineOptions {
                 .num_threads(threads)
                 .thread_name(|index| format!("crowdset-{index}"))
                 .build()
-                .map_err(|error| OpenError::Threads { threads, reason: error.to_string() })?;
+                .map_err(|error| OpenError::Threads {
+                    threads,
+                    reason: error.to_string(),
+                })?;
             self.pool = Some(Arc::new(pool));
         }
         Ok(self)

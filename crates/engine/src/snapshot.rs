@@ -34,13 +34,21 @@ pub struct EvalOptions {
 
 impl Default for EvalOptions {
     fn default() -> Self {
-        Self { strict: false, reorder: true, execution: ExecOptions::default(), control: Control::default() }
+        Self {
+            strict: false,
+            reorder: true,
+            execution: ExecOptions::default(),
+            control: Control::default(),
+        }
     }
 }
 
 impl EvalOptions {
     fn plan_options(&self) -> PlanOptions {
-        PlanOptions { strict: self.strict, reorder: self.reorder }
+        PlanOptions {
+            strict: self.strict,
+            reorder: self.reorder,
+        }
     }
 }
 
@@ -56,7 +64,9 @@ pub struct Snapshot {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("universe_len", &self.universe_len()).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("universe_len", &self.universe_len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,12 +126,25 @@ impl Snapshot {
     /// # Errors
     ///
     /// As [`Snapshot::evaluate`].
-    pub fn contains(&self, segment: &Segment, user_id: &str, as_of: AsOf) -> Result<bool, EvaluateError> {
+    pub fn contains(
+        &self,
+        segment: &Segment,
+        user_id: &str,
+        as_of: AsOf,
+    ) -> Result<bool, EvaluateError> {
         let prepared = self.prepare(segment, as_of)?;
         self.state.touch_ids()?;
-        let Some(user) = self.state.users.find(user_id) else { return Ok(false) };
+        let Some(user) = self.state.users.find(user_id) else {
+            return Ok(false);
+        };
         let options = &prepared.options;
-        Ok(executor::contains(&self.state.dataset, &prepared.plan, user, &options.execution, &options.control)?)
+        Ok(executor::contains(
+            &self.state.dataset,
+            &prepared.plan,
+            user,
+            &options.execution,
+            &options.control,
+        )?)
     }
 
     /// Resolves `segment` against this state at `as_of`, to be run any number of times.
@@ -144,8 +167,17 @@ impl Snapshot {
         as_of: AsOf,
         options: &EvalOptions,
     ) -> Result<Prepared, EvaluateError> {
-        let plan = plan(segment, self.state.catalog(), as_of.instant(), &options.plan_options())?;
-        Ok(Prepared { snapshot: self.clone(), plan: Arc::new(plan), options: options.clone() })
+        let plan = plan(
+            segment,
+            self.state.catalog(),
+            as_of.instant(),
+            &options.plan_options(),
+        )?;
+        Ok(Prepared {
+            snapshot: self.clone(),
+            plan: Arc::new(plan),
+            options: options.clone(),
+        })
     }
 
     /// Answers many segments in one pass over the data; equal conditions are worked out once.
@@ -167,7 +199,10 @@ impl Snapshot {
             prepared.set()
         };
         let answers = self.many(questions, options, all, alone);
-        answers.into_iter().map(|answer| answer.map(|(prepared, set)| prepared.audience(set))).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.map(|(prepared, set)| prepared.audience(set)))
+            .collect()
     }
 
     /// Counts many segments in one pass, as [`Snapshot::evaluate_many`] does, without making the
@@ -193,10 +228,19 @@ impl Snapshot {
         all: impl FnOnce(&[&Plan], &ExecOptions) -> Result<Vec<T>, EvalError> + Send,
         alone: impl Fn(&Prepared) -> Result<T, EvaluateError>,
     ) -> Vec<Result<(Prepared, T), EvaluateError>> {
-        let prepared: Vec<_> =
-            questions.iter().map(|(segment, as_of)| self.prepare_with(segment, *as_of, options)).collect();
-        let plans: Vec<&Plan> = prepared.iter().flatten().map(|prepared| &*prepared.plan).collect();
-        let rows = plans.iter().map(|plan| plan.root.cost_rows).fold(0, u64::saturating_add);
+        let prepared: Vec<_> = questions
+            .iter()
+            .map(|(segment, as_of)| self.prepare_with(segment, *as_of, options))
+            .collect();
+        let plans: Vec<&Plan> = prepared
+            .iter()
+            .flatten()
+            .map(|prepared| &*prepared.plan)
+            .collect();
+        let rows = plans
+            .iter()
+            .map(|plan| plan.root.cost_rows)
+            .fold(0, u64::saturating_add);
         let answers = self.on_pool(rows, options, |execution| all(&plans, execution));
         let mut answers = answers.map(Vec::into_iter).ok();
         prepared
@@ -247,13 +291,21 @@ impl Snapshot {
     }
 
     /// Runs `work` on the engine's pool if it has one and the work is worth handing over.
-    fn on_pool<T: Send>(&self, rows: u64, options: &EvalOptions, work: impl FnOnce(&ExecOptions) -> T + Send) -> T {
+    fn on_pool<T: Send>(
+        &self,
+        rows: u64,
+        options: &EvalOptions,
+        work: impl FnOnce(&ExecOptions) -> T + Send,
+    ) -> T {
         match &self.pool {
             Some(pool) if options.execution.parallel && rows >= HAND_OVER_ROWS => {
                 pool.install(|| work(&options.execution))
             }
             // On the caller's thread alone: the caller's own registry may be another one.
-            Some(_) => work(&ExecOptions { parallel: false, ..options.execution.clone() }),
+            Some(_) => work(&ExecOptions {
+                parallel: false,
+                ..options.execution.clone()
+            }),
             None => work(&options.execution),
         }
     }
@@ -269,7 +321,9 @@ pub struct Prepared {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -312,9 +366,11 @@ impl Prepared {
 
     fn set(&self) -> Result<executor::Audience, EvaluateError> {
         let (state, options) = (&self.snapshot.state, &self.options);
-        let set = self.snapshot.on_pool(self.plan.root.cost_rows, options, |execution| {
-            executor::evaluate(&state.dataset, &self.plan, execution, &options.control)
-        })?;
+        let set = self
+            .snapshot
+            .on_pool(self.plan.root.cost_rows, options, |execution| {
+                executor::evaluate(&state.dataset, &self.plan, execution, &options.control)
+            })?;
         Ok(set)
     }
 
@@ -327,11 +383,18 @@ impl Prepared {
         let (state, options) = (&self.snapshot.state, &self.options);
         state.touch_ids()?;
         let started = Instant::now();
-        let (set, nodes) = self.snapshot.on_pool(self.plan.root.cost_rows, options, |execution| {
-            executor::profile(&state.dataset, &self.plan, execution, &options.control)
-        })?;
+        let (set, nodes) =
+            self.snapshot
+                .on_pool(self.plan.root.cost_rows, options, |execution| {
+                    executor::profile(&state.dataset, &self.plan, execution, &options.control)
+                })?;
         let elapsed = started.elapsed();
-        Ok(Analysis { plan: Arc::clone(&self.plan), audience: self.audience(set), nodes, elapsed })
+        Ok(Analysis {
+            plan: Arc::clone(&self.plan),
+            audience: self.audience(set),
+            nodes,
+            elapsed,
+        })
     }
 
     fn audience(&self, set: executor::Audience) -> Audience {

@@ -8,8 +8,8 @@ use crowdset_executor::{Dataset, PartitionHandle};
 use crowdset_index::TermIndex;
 use crowdset_query::Catalog;
 use crowdset_storage::{
-    Damaged, Directory, EventIds, FileEntry, IdKind, Manifest, MemoryDirectory, Partition, PartitionEntry,
-    StorageError, Universe, UserIds, Users, UsersBuilder,
+    Damaged, Directory, EventIds, FileEntry, IdKind, Manifest, MemoryDirectory, Partition,
+    PartitionEntry, StorageError, Universe, UserIds, Users, UsersBuilder,
 };
 use crowdset_types::PartitionId;
 use std::collections::{BTreeMap, HashMap};
@@ -38,9 +38,14 @@ pub(crate) struct State {
 impl State {
     /// The state that the directory's manifest tells of; an empty one if there is no manifest.
     /// Partitions that `previous` has open already are shared with it.
-    pub(crate) fn open(directory: &Arc<dyn Directory>, previous: Option<&Self>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        directory: &Arc<dyn Directory>,
+        previous: Option<&Self>,
+    ) -> Result<Self, OpenError> {
         let read = || Manifest::read(directory.as_ref()).map_err(storage_error);
-        let Some(mut manifest) = read()? else { return Self::empty(Arc::clone(directory)) };
+        let Some(mut manifest) = read()? else {
+            return Self::empty(Arc::clone(directory));
+        };
         for _ in 1..MANIFEST_LOOKS {
             match Self::of_manifest(directory, manifest.clone(), previous) {
                 Err(error) if is_gone(&error) => {
@@ -59,7 +64,13 @@ impl State {
     /// The state of a store that holds nothing yet.
     pub(crate) fn empty(directory: Arc<dyn Directory>) -> Result<Self, OpenError> {
         let users = no_users().map_err(storage_error)?;
-        Ok(Self::of_parts(directory, Manifest::new(0), Arc::new(users), None, Vec::new()))
+        Ok(Self::of_parts(
+            directory,
+            Manifest::new(0),
+            Arc::new(users),
+            None,
+            Vec::new(),
+        ))
     }
 
     fn of_manifest(
@@ -68,7 +79,14 @@ impl State {
         previous: Option<&Self>,
     ) -> Result<Self, OpenError> {
         let open_already: HashMap<PartitionId, &PartitionHandle> = previous
-            .map(|state| state.dataset.partitions.iter().map(|handle| (handle.partition.id(), handle)).collect())
+            .map(|state| {
+                state
+                    .dataset
+                    .partitions
+                    .iter()
+                    .map(|handle| (handle.partition.id(), handle))
+                    .collect()
+            })
             .unwrap_or_default();
         let mut partitions = Vec::with_capacity(manifest.partitions.len());
         for entry in &manifest.partitions {
@@ -79,16 +97,30 @@ impl State {
         }
         let same_users = previous.filter(|state| state.manifest.users == manifest.users);
         let (users, attribute_index) = match (same_users, &manifest.users.columns) {
-            (Some(state), _) => (Arc::clone(&state.users), state.dataset.attribute_index.clone()),
+            (Some(state), _) => (
+                Arc::clone(&state.users),
+                state.dataset.attribute_index.clone(),
+            ),
             (None, Some(columns)) => {
                 check_length(directory.as_ref(), columns)?;
-                let users = Users::open(directory.as_ref(), &columns.name).map_err(storage_error)?;
-                let index = manifest.users.index.as_ref().map(|file| open_index(directory.as_ref(), file));
+                let users =
+                    Users::open(directory.as_ref(), &columns.name).map_err(storage_error)?;
+                let index = manifest
+                    .users
+                    .index
+                    .as_ref()
+                    .map(|file| open_index(directory.as_ref(), file));
                 (Arc::new(users), index.transpose()?)
             }
             (None, None) => (Arc::new(no_users().map_err(storage_error)?), None),
         };
-        Ok(Self::of_parts(Arc::clone(directory), manifest, users, attribute_index, partitions))
+        Ok(Self::of_parts(
+            Arc::clone(directory),
+            manifest,
+            users,
+            attribute_index,
+            partitions,
+        ))
     }
 
     fn of_parts(
@@ -98,8 +130,18 @@ impl State {
         attribute_index: Option<Arc<TermIndex>>,
         partitions: Vec<PartitionHandle>,
     ) -> Self {
-        let dataset = Dataset { users: Arc::clone(&users), attribute_index, partitions };
-        Self { directory, manifest, dataset, users, catalog: OnceLock::new() }
+        let dataset = Dataset {
+            users: Arc::clone(&users),
+            attribute_index,
+            partitions,
+        };
+        Self {
+            directory,
+            manifest,
+            dataset,
+            users,
+            catalog: OnceLock::new(),
+        }
     }
 
     /// Names and rough numbers.
@@ -117,12 +159,22 @@ impl State {
     pub(crate) fn file_stats(&self) -> Vec<FileStats> {
         let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for file in self.manifest.files().filter(|file| file.bytes > 0) {
-            let kind = file.name.rsplit_once('.').map_or(file.name.as_str(), |(_, ending)| ending);
+            let kind = file
+                .name
+                .rsplit_once('.')
+                .map_or(file.name.as_str(), |(_, ending)| ending);
             let (files, bytes) = kinds.entry(kind).or_default();
             *files += 1;
             *bytes += file.bytes;
         }
-        kinds.into_iter().map(|(kind, (files, bytes))| FileStats { kind: kind.to_owned(), files, bytes }).collect()
+        kinds
+            .into_iter()
+            .map(|(kind, (files, bytes))| FileStats {
+                kind: kind.to_owned(),
+                files,
+                bytes,
+            })
+            .collect()
     }
 
     /// Reads every file to its last byte.
@@ -135,7 +187,12 @@ impl State {
             }
         }
         check_users(&self.dataset, &self.manifest, findings);
-        for (entry, handle) in self.manifest.partitions.iter().zip(&self.dataset.partitions) {
+        for (entry, handle) in self
+            .manifest
+            .partitions
+            .iter()
+            .zip(&self.dataset.partitions)
+        {
             check_partition(entry, handle, &self.users, findings);
             if entry.files.ids.bytes > 0 {
                 let name = &entry.files.ids.name;
@@ -148,7 +205,13 @@ impl State {
                 check_rows(directory, &entry.files.rows, Some(entry.rows), findings);
             }
         }
-        for file in [&self.manifest.users.users_rows, &self.manifest.users.properties_rows].into_iter().flatten() {
+        for file in [
+            &self.manifest.users.users_rows,
+            &self.manifest.users.properties_rows,
+        ]
+        .into_iter()
+        .flatten()
+        {
             if file.bytes > 0 {
                 check_rows(directory, file, None, findings);
             }
@@ -156,11 +219,19 @@ impl State {
     }
 }
 
-fn open_partition(directory: &dyn Directory, entry: &PartitionEntry) -> Result<PartitionHandle, OpenError> {
+fn open_partition(
+    directory: &dyn Directory,
+    entry: &PartitionEntry,
+) -> Result<PartitionHandle, OpenError> {
     check_length(directory, &entry.files.columns)?;
     let partition = Partition::open(directory, &entry.files.columns.name).map_err(storage_error)?;
-    let index = (entry.files.index.bytes > 0).then(|| open_index(directory, &entry.files.index)).transpose()?;
-    Ok(PartitionHandle { partition: Arc::new(partition), index })
+    let index = (entry.files.index.bytes > 0)
+        .then(|| open_index(directory, &entry.files.index))
+        .transpose()?;
+    Ok(PartitionHandle {
+        partition: Arc::new(partition),
+        index,
+    })
 }
 
 fn open_index(directory: &dyn Directory, file: &FileEntry) -> Result<Arc<TermIndex>, OpenError> {
@@ -178,14 +249,19 @@ fn check_length(directory: &dyn Directory, file: &FileEntry) -> Result<(), OpenE
     if found == file.bytes {
         return Ok(());
     }
-    Err(storage_error(StorageError::Length { file: file.name.clone(), expected: file.bytes, found }))
+    Err(storage_error(StorageError::Length {
+        file: file.name.clone(),
+        expected: file.bytes,
+        found,
+    }))
 }
 
 /// The users of a store without any.
 fn no_users() -> Result<Users, StorageError> {
     let directory = MemoryDirectory::new();
     let name = "users-000000.columns";
-    UsersBuilder::new(&UserIds::new(0), IdKind::Text, Universe::Everyone).write(&directory, name)?;
+    UsersBuilder::new(&UserIds::new(0), IdKind::Text, Universe::Everyone)
+        .write(&directory, name)?;
     Users::open(&directory, name)
 }
 

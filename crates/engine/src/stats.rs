@@ -194,7 +194,14 @@ impl Stats {
             attribute_terms: attribute_index.map_or(0, |index| index.terms() as u64),
         };
         let answer_bytes_per_event = per_event(answer_bytes);
-        Self { users, events, indexes, answer_bytes, answer_bytes_per_event, files: state.file_stats() }
+        Self {
+            users,
+            events,
+            indexes,
+            answer_bytes,
+            answer_bytes_per_event,
+            files: state.file_stats(),
+        }
     }
 }
 
@@ -207,7 +214,12 @@ fn events(state: &State) -> (EventStats, (u64, u64)) {
         for (stream, stored) in stats.streams.iter().zip(handle.partition.streams()) {
             let facts = facts.entry(stream.name.clone()).or_default();
             facts.rows += stream.rows;
-            for (sum, bytes) in facts.fixed.iter_mut().zip([stream.users, stream.times, stream.starts]) {
+            for (sum, bytes) in
+                facts
+                    .fixed
+                    .iter_mut()
+                    .zip([stream.users, stream.times, stream.starts])
+            {
                 *sum += bytes;
             }
             for ((path, bytes), property) in stream.properties.iter().zip(stored.properties()) {
@@ -240,7 +252,10 @@ fn events(state: &State) -> (EventStats, (u64, u64)) {
         last: span.map(|(_, last)| last.to_string()),
         bytes,
         bytes_per_event: (rows > 0).then(|| bytes as f64 / rows as f64),
-        streams: facts.into_iter().map(|(event, facts)| event_name(event, facts)).collect(),
+        streams: facts
+            .into_iter()
+            .map(|(event, facts)| event_name(event, facts))
+            .collect(),
         partitions,
     };
     (events, (index_bytes, terms))
@@ -248,24 +263,42 @@ fn events(state: &State) -> (EventStats, (u64, u64)) {
 
 fn event_name(event: String, facts: StreamFacts) -> EventNameStats {
     let rows = facts.rows;
-    let per_row = |bytes: u64| if rows == 0 { 0.0 } else { bytes as f64 / rows as f64 };
-    let fixed = ["(user)", "(time)", "(row starts)"].into_iter().zip(facts.fixed).map(|(column, bytes)| ColumnStats {
-        column: column.to_owned(),
-        types: Vec::new(),
-        values: None,
-        bytes,
-        bytes_per_event: per_row(bytes),
-    });
-    let properties = facts.properties.into_iter().map(|(column, facts)| ColumnStats {
-        column,
-        types: type_names(facts.kinds),
-        values: facts.values,
-        bytes: facts.bytes,
-        bytes_per_event: per_row(facts.bytes),
-    });
+    let per_row = |bytes: u64| {
+        if rows == 0 {
+            0.0
+        } else {
+            bytes as f64 / rows as f64
+        }
+    };
+    let fixed = ["(user)", "(time)", "(row starts)"]
+        .into_iter()
+        .zip(facts.fixed)
+        .map(|(column, bytes)| ColumnStats {
+            column: column.to_owned(),
+            types: Vec::new(),
+            values: None,
+            bytes,
+            bytes_per_event: per_row(bytes),
+        });
+    let properties = facts
+        .properties
+        .into_iter()
+        .map(|(column, facts)| ColumnStats {
+            column,
+            types: type_names(facts.kinds),
+            values: facts.values,
+            bytes: facts.bytes,
+            bytes_per_event: per_row(facts.bytes),
+        });
     let columns: Vec<_> = fixed.chain(properties).collect();
     let bytes = columns.iter().map(|column| column.bytes).sum();
-    EventNameStats { event, rows, bytes, bytes_per_event: per_row(bytes), columns }
+    EventNameStats {
+        event,
+        rows,
+        bytes,
+        bytes_per_event: per_row(bytes),
+        columns,
+    }
 }
 
 fn users(state: &State) -> UserStats {

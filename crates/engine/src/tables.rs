@@ -10,7 +10,10 @@ const ENDINGS: [&str; 3] = ["parquet", "csv", "ndjson"];
 /// `.parquet`, `.csv` or `.ndjson` or a folder of such files. `None` if there is none of them.
 pub fn tables_in_folder(folder: &Path) -> Option<Tables> {
     let find = |table: &str| -> Option<PathBuf> {
-        let files = ENDINGS.iter().map(|ending| folder.join(format!("{table}.{ending}"))).find(|path| path.is_file());
+        let files = ENDINGS
+            .iter()
+            .map(|ending| folder.join(format!("{table}.{ending}")))
+            .find(|path| path.is_file());
         files.or_else(|| Some(folder.join(table)).filter(|path| path.is_dir()))
     };
     let (users, events, properties) = (find("users"), find("events"), find("user_properties"));

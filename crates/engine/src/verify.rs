@@ -4,7 +4,9 @@ use crate::error::chain;
 use crate::state::State;
 use crowdset_executor::{Dataset, PartitionHandle};
 use crowdset_index::Term;
-use crowdset_storage::{Column, Directory, FileEntry, Manifest, PartData, PartitionEntry, Stream, Users};
+use crowdset_storage::{
+    Column, Directory, FileEntry, Manifest, PartData, PartitionEntry, Stream, Users,
+};
 use crowdset_types::{ChunkId, TimeRange, UserOrdinal};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use roaring::RoaringBitmap;
@@ -50,7 +52,10 @@ impl Findings {
 
     /// Something is wrong with a file.
     pub(crate) fn fault(&mut self, file: impl Into<String>, message: impl ToString) {
-        self.faults.push(Fault { file: file.into(), message: message.to_string() });
+        self.faults.push(Fault {
+            file: file.into(),
+            message: message.to_string(),
+        });
     }
 }
 
@@ -70,7 +75,11 @@ impl Verification {
 /// Checks ids, universe, attributes and their index.
 pub(crate) fn check_users(dataset: &Dataset, manifest: &Manifest, findings: &mut Findings) {
     let users = &dataset.users;
-    let file = manifest.users.columns.as_ref().map_or("users", |file| file.name.as_str());
+    let file = manifest
+        .users
+        .columns
+        .as_ref()
+        .map_or("users", |file| file.name.as_str());
     let before = findings.faults.len();
     users.verify(&mut |damaged| findings.fault(file, damaged));
     if let (Some(index), Some(index_file)) = (&dataset.attribute_index, &manifest.users.index) {
@@ -85,17 +94,33 @@ pub(crate) fn check_users(dataset: &Dataset, manifest: &Manifest, findings: &mut
             (ordinal as usize) < users.ordinals() && users.rank(UserOrdinal(ordinal)) == rank
         });
     if !ranks_agree {
-        findings.fault(file, "the order of user ids and the ranks contradict each other");
+        findings.fault(
+            file,
+            "the order of user ids and the ranks contradict each other",
+        );
     }
-    let lost = (0..users.ordinals() as u32).map(UserOrdinal).find(|&user| users.find(users.id(user)) != Some(user));
+    let lost = (0..users.ordinals() as u32)
+        .map(UserOrdinal)
+        .find(|&user| users.find(users.id(user)) != Some(user));
     if let Some(user) = lost {
-        findings.fault(file, format!("user id `{}` is not found under its own name", users.id(user)));
+        findings.fault(
+            file,
+            format!(
+                "user id `{}` is not found under its own name",
+                users.id(user)
+            ),
+        );
     }
-    let members: u64 =
-        (0..users.chunks()).flat_map(|chunk| users.universe(ChunkId(chunk as u32))).map(|word| u64::from(word.count_ones())).sum();
+    let members: u64 = (0..users.chunks())
+        .flat_map(|chunk| users.universe(ChunkId(chunk as u32)))
+        .map(|word| u64::from(word.count_ones()))
+        .sum();
     if members != users.universe_len() {
         let told = users.universe_len();
-        findings.fault(file, format!("the universe has {members} users where its header says {told}"));
+        findings.fault(
+            file,
+            format!("the universe has {members} users where its header says {told}"),
+        );
     }
     for attribute in users.attributes() {
         let name = attribute.name();
@@ -126,22 +151,41 @@ pub(crate) fn check_partition(
     if findings.faults.len() > before {
         return;
     }
-    let rows: u64 = partition.streams().iter().map(|stream| stream.rows() as u64).sum();
+    let rows: u64 = partition
+        .streams()
+        .iter()
+        .map(|stream| stream.rows() as u64)
+        .sum();
     if rows != entry.rows || partition.rows() != entry.rows {
-        findings.fault(file, format!("there are {rows} rows where the manifest says {}", entry.rows));
+        findings.fault(
+            file,
+            format!(
+                "there are {rows} rows where the manifest says {}",
+                entry.rows
+            ),
+        );
     }
     if partition.range() != entry.range || partition.id() != entry.id {
-        findings.fault(file, "the file and the manifest do not agree which partition this is");
+        findings.fault(
+            file,
+            "the file and the manifest do not agree which partition this is",
+        );
     }
     for stream in partition.streams() {
         match stream_users(stream, entry.range, users) {
             Ok(found) => {
-                let indexed = handle.index.as_ref().map(|index| index.get(Term::Event(stream.name())));
+                let indexed = handle
+                    .index
+                    .as_ref()
+                    .map(|index| index.get(Term::Event(stream.name())));
                 if let Some(Ok(Some(set))) = indexed
                     && set.to_bitmap() != found
                 {
                     let name = stream.name();
-                    findings.fault(&entry.files.index.name, format!("the users of `{name}` are not those of its rows"));
+                    findings.fault(
+                        &entry.files.index.name,
+                        format!("the users of `{name}` are not those of its rows"),
+                    );
                 }
             }
             Err(problem) => findings.fault(file, format!("event `{}`: {problem}", stream.name())),
@@ -160,12 +204,19 @@ fn stream_users(stream: &Stream, range: TimeRange, users: &Users) -> Result<Roar
         rows += chunk_rows.len();
         let mut earlier = range.from.0;
         for row in chunk_rows {
-            let (user, time) = (UserOrdinal(chunk.first().0 + u32::from(row_users[row])), times.get(row));
+            let (user, time) = (
+                UserOrdinal(chunk.first().0 + u32::from(row_users[row])),
+                times.get(row),
+            );
             if user.0 as usize >= users.ordinals() || user.chunk() != chunk {
-                return Err(format!("row {row} belongs to user {user}, who does not exist"));
+                return Err(format!(
+                    "row {row} belongs to user {user}, who does not exist"
+                ));
             }
             if time < earlier || time >= range.to.0 {
-                return Err(format!("row {row} is out of order or outside of its partition"));
+                return Err(format!(
+                    "row {row} is out of order or outside of its partition"
+                ));
             }
             earlier = time;
             found.insert(user.0);
@@ -189,17 +240,28 @@ fn column_problem(column: &Column, rows: usize) -> Option<String> {
         return Some(format!("{} rows of {rows}", column.rows));
     }
     for part in &column.parts {
-        if let PartData::Text { dictionary, codes } | PartData::Array { dictionary, codes } = &part.data {
+        if let PartData::Text { dictionary, codes } | PartData::Array { dictionary, codes } =
+            &part.data
+        {
             let texts = dictionary.len();
             if (1..texts).any(|code| dictionary.get_bytes(code - 1) >= dictionary.get_bytes(code)) {
                 return Some("its texts are not in order".to_owned());
             }
-            if codes.len() < rows || (0..rows).any(|row| part.is_present(row) && codes.get(row) >= texts as u64) {
+            if codes.len() < rows
+                || (0..rows).any(|row| part.is_present(row) && codes.get(row) >= texts as u64)
+            {
                 return Some("a row has a text that does not exist".to_owned());
             }
         }
     }
-    let several = |row: usize| column.parts.iter().filter(|part| part.is_present(row)).count() > 1;
+    let several = |row: usize| {
+        column
+            .parts
+            .iter()
+            .filter(|part| part.is_present(row))
+            .count()
+            > 1
+    };
     if column.parts.len() > 1 && (0..rows).any(several) {
         return Some("a row has values of two types".to_owned());
     }
@@ -207,16 +269,27 @@ fn column_problem(column: &Column, rows: usize) -> Option<String> {
 }
 
 /// Reads a Parquet file of the store to its last row.
-pub(crate) fn check_rows(directory: &dyn Directory, file: &FileEntry, expected: Option<u64>, findings: &mut Findings) {
+pub(crate) fn check_rows(
+    directory: &dyn Directory,
+    file: &FileEntry,
+    expected: Option<u64>,
+    findings: &mut Findings,
+) {
     match count_rows(directory, file) {
         Ok(rows) => {
             if let Some(expected) = expected
                 && rows != expected
             {
-                findings.fault(&file.name, format!("there are {rows} rows where the manifest says {expected}"));
+                findings.fault(
+                    &file.name,
+                    format!("there are {rows} rows where the manifest says {expected}"),
+                );
             }
         }
-        Err(problem) => findings.fault(&file.name, format!("{problem}; restore the file from a copy")),
+        Err(problem) => findings.fault(
+            &file.name,
+            format!("{problem}; restore the file from a copy"),
+        ),
     }
 }
 

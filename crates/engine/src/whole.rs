@@ -26,7 +26,9 @@ impl<D: Directory> Directory for WholeFiles<D> {
         let mapped = self.0.open(name)?;
         let mut copy = MutableBuffer::with_capacity(mapped.len());
         copy.extend_from_slice(&mapped);
-        Ok(FileBytes::from_bytes(Bytes::from_owner(Aligned(copy.into()))))
+        Ok(FileBytes::from_bytes(Bytes::from_owner(Aligned(
+            copy.into(),
+        ))))
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {

@@ -20,7 +20,10 @@ pub(crate) fn run(args: &Check, meaning: &mut Meaning) -> Result<(), Failure> {
             Ok(())
         }
         Err(Problem::Wrong(error)) if meaning.json => {
-            output::print_json(&mut meaning.out, &json!({ "ok": false, "diagnostics": error }))?;
+            output::print_json(
+                &mut meaning.out,
+                &json!({ "ok": false, "diagnostics": error }),
+            )?;
             meaning.out.flush()?;
             Err(error.into())
         }
@@ -46,9 +49,14 @@ impl From<Failure> for Problem {
 fn check(args: &Check, meaning: &Meaning) -> Result<(Segment, Vec<Diagnostic>), Problem> {
     let text = meaning::segment_text(&args.segment)?;
     let segment: Segment = text.parse().map_err(Problem::Wrong)?;
-    let Some(store) = &args.store else { return Ok((segment, Vec::new())) };
+    let Some(store) = &args.store else {
+        return Ok((segment, Vec::new()));
+    };
     let engine = meaning.open(store)?;
-    match engine.snapshot().prepare_with(&segment, meaning.as_of, &meaning.options()) {
+    match engine
+        .snapshot()
+        .prepare_with(&segment, meaning.as_of, &meaning.options())
+    {
         Ok(prepared) => {
             let warnings = prepared.warnings().to_vec();
             Ok((segment, warnings))

@@ -25,7 +25,9 @@ pub(crate) fn run(args: &OneSegment, meaning: &mut Meaning) -> Result<(), Failur
     let snapshot = engine.snapshot();
     let universe = snapshot.universe_len();
     let started = Instant::now();
-    let prepared = snapshot.prepare_with(&segment, meaning.as_of, &meaning.options()).map_err(crowdset::Error::from)?;
+    let prepared = snapshot
+        .prepare_with(&segment, meaning.as_of, &meaning.options())
+        .map_err(crowdset::Error::from)?;
     let count = prepared.count().map_err(crowdset::Error::from)?;
     let elapsed = started.elapsed();
     if meaning.json {

@@ -24,16 +24,43 @@ const RUNS: usize = 5;
 
 /// What to ask, and in which words a marketer would.
 const QUESTIONS: [(&str, &str); 10] = [
-    ("export customers with 3 orders in 90 days", "account_type = 'export' and count(order_placed, last 90 days) >= 3"),
-    ("spent 5,000 or more, ever", "sum(order_placed.total) >= 5000"),
+    (
+        "export customers with 3 orders in 90 days",
+        "account_type = 'export' and count(order_placed, last 90 days) >= 3",
+    ),
+    (
+        "spent 5,000 or more, ever",
+        "sum(order_placed.total) >= 5000",
+    ),
     ("bought once and never again", "count(order_placed) = 1"),
-    ("lapsed: ordered, but not for 90 days", "did(order_placed) and not did(order_placed, last 90 days)"),
-    ("new: the first order in the last 30 days", "first(order_placed) in last 30 days"),
-    ("bought 100 different items", "distinct(item_purchased.stock_code) >= 100"),
-    ("cancelled within an hour of a large order", "sequence(order_placed where total > 1000 then order_cancelled, within 1 hour)"),
-    ("bought the white lantern and returned it", "did(item_purchased where stock_code = '85123A') and did(item_returned where stock_code = '85123A')"),
-    ("in France by the latest order", "last(order_placed).country = 'France'"),
-    ("the 50 best customers who never cancelled", "top(50, sum(order_placed.total)) and not did(order_cancelled)"),
+    (
+        "lapsed: ordered, but not for 90 days",
+        "did(order_placed) and not did(order_placed, last 90 days)",
+    ),
+    (
+        "new: the first order in the last 30 days",
+        "first(order_placed) in last 30 days",
+    ),
+    (
+        "bought 100 different items",
+        "distinct(item_purchased.stock_code) >= 100",
+    ),
+    (
+        "cancelled within an hour of a large order",
+        "sequence(order_placed where total > 1000 then order_cancelled, within 1 hour)",
+    ),
+    (
+        "bought the white lantern and returned it",
+        "did(item_purchased where stock_code = '85123A') and did(item_returned where stock_code = '85123A')",
+    ),
+    (
+        "in France by the latest order",
+        "last(order_placed).country = 'France'",
+    ),
+    (
+        "the 50 best customers who never cancelled",
+        "top(50, sum(order_placed.total)) and not did(order_cancelled)",
+    ),
 ];
 
 pub(crate) fn run(args: &Demo, meaning: &mut Meaning) -> Result<(), Failure> {
@@ -47,11 +74,21 @@ pub(crate) fn run(args: &Demo, meaning: &mut Meaning) -> Result<(), Failure> {
             folder.display()
         )));
     };
-    let as_of = if meaning.is_as_of_given { meaning.as_of } else { SAMPLE_END.parse::<AsOf>().map_err(|error| Failure::of(&error))? };
+    let as_of = if meaning.is_as_of_given {
+        meaning.as_of
+    } else {
+        SAMPLE_END
+            .parse::<AsOf>()
+            .map_err(|error| Failure::of(&error))?
+    };
 
     // A real store in a directory of its own, so that what is shown is what a user would get.
-    let store = tempfile::tempdir().map_err(|error| Failure::io("cannot make a temporary directory", &error))?;
-    let engine = meaning.engine_options().open(store.path()).map_err(crowdset::Error::from)?;
+    let store = tempfile::tempdir()
+        .map_err(|error| Failure::io("cannot make a temporary directory", &error))?;
+    let engine = meaning
+        .engine_options()
+        .open(store.path())
+        .map_err(crowdset::Error::from)?;
     let bar = std::sync::Arc::new(Bar::new("rows"));
     let report = engine
         .load(&tables, &load::with_bar(LoadOptions::default(), &bar))
@@ -65,7 +102,10 @@ pub(crate) fn run(args: &Demo, meaning: &mut Meaning) -> Result<(), Failure> {
     drop(engine);
 
     let started = Instant::now();
-    let engine = meaning.engine_options().open_read_only(store.path()).map_err(crowdset::Error::from)?;
+    let engine = meaning
+        .engine_options()
+        .open_read_only(store.path())
+        .map_err(crowdset::Error::from)?;
     let first = engine
         .snapshot()
         .count(&parse(QUESTIONS[0].1)?, as_of)
@@ -82,8 +122,10 @@ pub(crate) fn run(args: &Demo, meaning: &mut Meaning) -> Result<(), Failure> {
 
     let answers = ask(&engine, as_of, meaning)?;
     let explained = parse(QUESTIONS[0].1)?;
-    let analysis =
-        engine.snapshot().analyze(&explained, as_of, &meaning.options()).map_err(crowdset::Error::from)?;
+    let analysis = engine
+        .snapshot()
+        .analyze(&explained, as_of, &meaning.options())
+        .map_err(crowdset::Error::from)?;
     if meaning.json {
         let object = json!({
             "as_of": as_of.to_string(),
@@ -116,8 +158,9 @@ fn ask(engine: &Engine, as_of: AsOf, meaning: &mut Meaning) -> Result<Vec<Value>
         let mut count = 0;
         for _ in 0..RUNS {
             let started = Instant::now();
-            let prepared =
-                snapshot.prepare_with(&segment, as_of, &meaning.options()).map_err(crowdset::Error::from)?;
+            let prepared = snapshot
+                .prepare_with(&segment, as_of, &meaning.options())
+                .map_err(crowdset::Error::from)?;
             count = prepared.count().map_err(crowdset::Error::from)?;
             fastest = fastest.min(started.elapsed());
         }
@@ -148,7 +191,8 @@ fn parse(text: &str) -> Result<Segment, Failure> {
 
 /// Looks for the sample in the current directory and in those around it.
 fn find_sample() -> Result<PathBuf, Failure> {
-    let here = env::current_dir().map_err(|error| Failure::io("cannot tell the current directory", &error))?;
+    let here = env::current_dir()
+        .map_err(|error| Failure::io("cannot tell the current directory", &error))?;
     for (steps, around) in here.ancestors().enumerate() {
         if around.join(SAMPLE).is_dir() {
             // Relative, so that what is printed can be typed.

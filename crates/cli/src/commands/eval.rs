@@ -42,24 +42,50 @@ pub(crate) fn run(args: &Eval, meaning: &mut Meaning) -> Result<(), Failure> {
     let engine = meaning.open(&args.store)?;
     let mut asked = Vec::new();
     for line in BufReader::new(meaning::input(&args.file)?).split(b'\n') {
-        let line = line.map_err(|error| Failure::io(format_args!("cannot read `{}`", args.file.display()), &error))?;
+        let line = line.map_err(|error| {
+            Failure::io(
+                format_args!("cannot read `{}`", args.file.display()),
+                &error,
+            )
+        })?;
         let line = String::from_utf8_lossy(&line);
         if !line.trim().is_empty() {
             asked.push(ask(&line, meaning.as_of));
         }
     }
 
-    let questions: Vec<(&Segment, AsOf)> =
-        asked.iter().filter_map(|asked| asked.segment.as_ref().ok().map(|segment| (segment, asked.as_of))).collect();
-    let mut answers = engine.snapshot().count_many(&questions, &meaning.options()).into_iter();
+    let questions: Vec<(&Segment, AsOf)> = asked
+        .iter()
+        .filter_map(|asked| {
+            asked
+                .segment
+                .as_ref()
+                .ok()
+                .map(|segment| (segment, asked.as_of))
+        })
+        .collect();
+    let mut answers = engine
+        .snapshot()
+        .count_many(&questions, &meaning.options())
+        .into_iter();
     let mut failed = false;
     for asked in &asked {
-        let answer = Answer { name: asked.name.as_deref(), as_of: asked.as_of.to_string(), ..Answer::default() };
+        let answer = Answer {
+            name: asked.name.as_deref(),
+            as_of: asked.as_of.to_string(),
+            ..Answer::default()
+        };
         let segment = match &asked.segment {
             Ok(segment) => segment,
             Err(error) => {
                 failed = true;
-                output::print_json(&mut meaning.out, &Answer { error: Some(error.clone()), ..answer })?;
+                output::print_json(
+                    &mut meaning.out,
+                    &Answer {
+                        error: Some(error.clone()),
+                        ..answer
+                    },
+                )?;
                 continue;
             }
         };
@@ -67,12 +93,22 @@ pub(crate) fn run(args: &Eval, meaning: &mut Meaning) -> Result<(), Failure> {
             Some(Ok((prepared, count))) => {
                 output::print_json(
                     &mut meaning.out,
-                    &Answer { count: Some(count), warnings: meaning::located(segment, prepared.warnings()), ..answer },
+                    &Answer {
+                        count: Some(count),
+                        warnings: meaning::located(segment, prepared.warnings()),
+                        ..answer
+                    },
                 )?;
                 continue;
             }
-            Some(Err(error)) => Answer { error: Some(told(&error)), ..answer },
-            None => Answer { error: Some("there is no answer; this is a defect of crowdset".to_owned()), ..answer },
+            Some(Err(error)) => Answer {
+                error: Some(told(&error)),
+                ..answer
+            },
+            None => Answer {
+                error: Some("there is no answer; this is a defect of crowdset".to_owned()),
+                ..answer
+            },
         };
         failed = true;
         output::print_json(&mut meaning.out, &answer)?;
@@ -87,21 +123,38 @@ fn ask(line: &str, default_as_of: AsOf) -> Asked {
         Ok(line) => line,
         Err(error) => {
             // The name, if there is one to be had, tells which line this was.
-            let name = serde_json::from_str::<Value>(line).ok().and_then(|value| Some(value.get("name")?.as_str()?.to_owned()));
+            let name = serde_json::from_str::<Value>(line)
+                .ok()
+                .and_then(|value| Some(value.get("name")?.as_str()?.to_owned()));
             let reason = format!(
                 "{error}; a line is one JSON object {{\"name\": \"…\", \"segment\": text or node, \"as_of\": optional}}"
             );
-            return Asked { name, as_of: default_as_of, segment: Err(reason) };
+            return Asked {
+                name,
+                as_of: default_as_of,
+                segment: Err(reason),
+            };
         }
     };
-    let as_of = line.as_of.as_deref().map_or(Ok(default_as_of), str::parse::<AsOf>);
+    let as_of = line
+        .as_of
+        .as_deref()
+        .map_or(Ok(default_as_of), str::parse::<AsOf>);
     let segment = match &line.segment {
         Value::String(text) => text.parse::<Segment>().map_err(|error| error.to_string()),
         node => Segment::from_json(node).map_err(|error| error.to_string()),
     };
     match as_of {
-        Ok(as_of) => Asked { name: Some(line.name), as_of, segment },
-        Err(error) => Asked { name: Some(line.name), as_of: default_as_of, segment: Err(format!("as_of: {error}")) },
+        Ok(as_of) => Asked {
+            name: Some(line.name),
+            as_of,
+            segment,
+        },
+        Err(error) => Asked {
+            name: Some(line.name),
+            as_of: default_as_of,
+            segment: Err(format!("as_of: {error}")),
+        },
     }
 }
 

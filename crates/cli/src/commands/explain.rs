@@ -12,8 +12,10 @@ use std::time::Duration;
 pub(crate) fn run(args: &Explain, meaning: &mut Meaning) -> Result<(), Failure> {
     let segment = meaning::segment(&args.of.segment)?;
     let engine = meaning.open(&args.of.store)?;
-    let prepared =
-        engine.snapshot().prepare_with(&segment, meaning.as_of, &meaning.options()).map_err(crowdset::Error::from)?;
+    let prepared = engine
+        .snapshot()
+        .prepare_with(&segment, meaning.as_of, &meaning.options())
+        .map_err(crowdset::Error::from)?;
     if !meaning.json {
         meaning::warn(&segment, prepared.warnings());
     }
@@ -41,8 +43,18 @@ pub(crate) fn run(args: &Explain, meaning: &mut Meaning) -> Result<(), Failure> 
 
 /// Shows a profile as a table, one node of the plan a line.
 pub(crate) fn print_analysis(analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
-    let mut table =
-        output::table(&["#", "condition", "answered by", "users", "rows", "bytes", "time"], &[0, 3, 4, 5, 6]);
+    let mut table = output::table(
+        &[
+            "#",
+            "condition",
+            "answered by",
+            "users",
+            "rows",
+            "bytes",
+            "time",
+        ],
+        &[0, 3, 4, 5, 6],
+    );
     add_rows(&analysis.plan().root, 0, analysis, &mut table);
     output::print_table(out, &table)?;
     let audience = analysis.audience();
@@ -99,7 +111,11 @@ pub(crate) fn analysis_json(analysis: &Analysis) -> Value {
 }
 
 fn node_json(node: &PlanNode, analysis: Option<&Analysis>) -> Value {
-    let children: Vec<Value> = node.children().iter().map(|child| node_json(child, analysis)).collect();
+    let children: Vec<Value> = node
+        .children()
+        .iter()
+        .map(|child| node_json(child, analysis))
+        .collect();
     let mut object = json!({
         "id": node.id,
         "text": node.text,

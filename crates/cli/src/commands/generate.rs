@@ -20,7 +20,9 @@ pub(crate) fn run(args: &Generate, meaning: &mut Meaning) -> Result<(), Failure>
         days: args.days,
         seed: args.seed,
         threads: meaning.threads.and_then(NonZeroUsize::new),
-        progress: Some(Arc::new(move |progress| shown.show("generating", progress.events, progress.events_total))),
+        progress: Some(Arc::new(move |progress| {
+            shown.show("generating", progress.events, progress.events_total)
+        })),
         ..GenerateOptions::new(&args.dir)
     });
     bar.finish();
@@ -53,6 +55,9 @@ pub(crate) fn run(args: &Generate, meaning: &mut Meaning) -> Result<(), Failure>
         args.dir.display(),
         output::duration(report.elapsed)
     )?;
-    writeln!(meaning.out, "the data ends at {end}: ask with --as-of {end}")?;
+    writeln!(
+        meaning.out,
+        "the data ends at {end}: ask with --as-of {end}"
+    )?;
     Ok(())
 }

@@ -12,11 +12,21 @@ use std::time::Duration;
 
 pub(crate) fn run(args: &Load, meaning: &mut Meaning) -> Result<(), Failure> {
     if args.users.is_empty() && args.events.is_empty() && args.user_properties.is_empty() {
-        return Err(Failure::Usage("nothing to load; give --users, --events or --user-properties".into()));
+        return Err(Failure::Usage(
+            "nothing to load; give --users, --events or --user-properties".into(),
+        ));
     }
     let inputs = [&args.users, &args.events, &args.user_properties];
-    if inputs.into_iter().flatten().filter(|input| *input == "-").count() > 1 {
-        return Err(Failure::Usage("`-` can stand for one table only: standard input can be read once".into()));
+    if inputs
+        .into_iter()
+        .flatten()
+        .filter(|input| *input == "-")
+        .count()
+        > 1
+    {
+        return Err(Failure::Usage(
+            "`-` can stand for one table only: standard input can be read once".into(),
+        ));
     }
     let mut tables = Tables::default();
     for path in &args.users {
@@ -29,7 +39,9 @@ pub(crate) fn run(args: &Load, meaning: &mut Meaning) -> Result<(), Failure> {
         tables = tables.user_properties(path);
     }
     for mapping in &args.map {
-        tables = tables.column(mapping).map_err(|error| Failure::Usage(error.to_string()))?;
+        tables = tables
+            .column(mapping)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
     }
     let options = LoadOptions::default().on_bad_row(match args.on_bad_row {
         OnBadRow::Fail => crowdset::OnBadRow::Fail,
@@ -37,7 +49,10 @@ pub(crate) fn run(args: &Load, meaning: &mut Meaning) -> Result<(), Failure> {
     });
 
     let bar = Arc::new(Bar::new("rows"));
-    let engine = meaning.engine_options().open(&args.store).map_err(crowdset::Error::from)?;
+    let engine = meaning
+        .engine_options()
+        .open(&args.store)
+        .map_err(crowdset::Error::from)?;
     let loaded = engine.load(&tables, &with_bar(options, &bar));
     bar.finish();
     let report = loaded.map_err(crowdset::Error::from)?;
@@ -70,12 +85,21 @@ pub(crate) fn print_report(report: &LoadReport, out: &mut dyn Write) -> io::Resu
 
     let mut table = output::table(&["other rows", ""], &[1]);
     table.add_row(["users".to_owned(), output::number(report.users)]);
-    table.add_row(["user properties".to_owned(), output::number(report.user_properties)]);
+    table.add_row([
+        "user properties".to_owned(),
+        output::number(report.user_properties),
+    ]);
     for (name, count) in [
         ("user properties of orphans", report.orphan_user_properties),
         ("rejected, of any table", report.rejected),
-        ("times floored to the millisecond", report.floored_timestamps),
-        ("JSON keys hidden by a plain column", report.column_over_json_key),
+        (
+            "times floored to the millisecond",
+            report.floored_timestamps,
+        ),
+        (
+            "JSON keys hidden by a plain column",
+            report.column_over_json_key,
+        ),
         ("JSON keys with a dot, read as a path", report.dotted_keys),
     ] {
         if count > 0 {
@@ -85,12 +109,18 @@ pub(crate) fn print_report(report: &LoadReport, out: &mut dyn Write) -> io::Resu
     writeln!(out)?;
     output::print_table(out, &table)?;
     if report.universe_replaced {
-        writeln!(out, "
-until now everyone seen was a user; from now on the rows of users are")?;
+        writeln!(
+            out,
+            "
+until now everyone seen was a user; from now on the rows of users are"
+        )?;
     }
     if !report.rejected_samples.is_empty() {
-        writeln!(out, "
-rejected, the first of them:")?;
+        writeln!(
+            out,
+            "
+rejected, the first of them:"
+        )?;
         for row in &report.rejected_samples {
             writeln!(out, "  {row}")?;
         }

@@ -11,30 +11,45 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 pub(crate) fn run(args: &Members, meaning: &mut Meaning) -> Result<(), Failure> {
     if meaning.json && args.format != MemberFormat::Lines {
-        return Err(Failure::Usage("--json prints one object and --format prints another form; give one of them".into()));
+        return Err(Failure::Usage(
+            "--json prints one object and --format prints another form; give one of them".into(),
+        ));
     }
     if args.format == MemberFormat::Parquet && args.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::Usage("a Parquet file is no text for a terminal; write it to a file with `-o FILE`".into()));
+        return Err(Failure::Usage(
+            "a Parquet file is no text for a terminal; write it to a file with `-o FILE`".into(),
+        ));
     }
     let segment = meaning::segment(&args.of.segment)?;
     let engine = meaning.open(&args.of.store)?;
-    let audience =
-        engine.snapshot().evaluate_with(&segment, meaning.as_of, &meaning.options()).map_err(crowdset::Error::from)?;
+    let audience = engine
+        .snapshot()
+        .evaluate_with(&segment, meaning.as_of, &meaning.options())
+        .map_err(crowdset::Error::from)?;
     if !meaning.json {
         meaning::warn(&segment, audience.warnings());
     }
-    let format = if meaning.json { None } else { Some(args.format) };
+    let format = if meaning.json {
+        None
+    } else {
+        Some(args.format)
+    };
     let Some(path) = &args.output else {
         write(&segment, &audience, format, &mut meaning.out)?;
         meaning.out.flush()?;
         return Ok(());
     };
-    let failed = |error: &io::Error| Failure::io(format_args!("cannot write `{}`", path.display()), error);
+    let failed =
+        |error: &io::Error| Failure::io(format_args!("cannot write `{}`", path.display()), error);
     let mut file = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
     write(&segment, &audience, format, &mut file)?;
     file.flush().map_err(|error| failed(&error))?;
     if meaning::is_watched() {
-        eprintln!("{} users written to {}", output::number(audience.len()), path.display());
+        eprintln!(
+            "{} users written to {}",
+            output::number(audience.len()),
+            path.display()
+        );
     }
     Ok(())
 }
@@ -77,7 +92,9 @@ fn write(
                 writeln!(out, "{{\"user_id\":{}}}", id_value(id, integers))?;
             }
         }
-        Some(MemberFormat::Parquet) => audience.write_parquet(out).map_err(crowdset::Error::from)?,
+        Some(MemberFormat::Parquet) => {
+            audience.write_parquet(out).map_err(crowdset::Error::from)?
+        }
     }
     Ok(())
 }
@@ -111,7 +128,10 @@ mod tests {
 
     #[test]
     fn csv_quotes_only_what_needs_it() {
-        assert_eq!(["u1", "a,b", "say \"x\"", ""].map(csv_field), ["u1", "\"a,b\"", "\"say \"\"x\"\"\"", "\"\""]);
+        assert_eq!(
+            ["u1", "a,b", "say \"x\"", ""].map(csv_field),
+            ["u1", "\"a,b\"", "\"say \"\"x\"\"\"", "\"\""]
+        );
     }
 
     #[test]

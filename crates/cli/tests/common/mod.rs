@@ -10,21 +10,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A directory with the three tables in it, gone with the test.
-pub struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
 }
 
 /// What a command said.
-pub struct Said {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl World {
     /// Six users, eleven events, five properties: small enough to answer by hand.
-    pub fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().expect("a temporary directory") };
+    pub(crate) fn new() -> Self {
+        let world = Self {
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        };
         fs::create_dir(world.path("tables")).expect("a folder");
         world.write(
             "tables/users.ndjson",
@@ -64,7 +66,7 @@ impl World {
     }
 
     /// The same, loaded into the store `store`.
-    pub fn with_store() -> Self {
+    pub(crate) fn with_store() -> Self {
         let world = Self::new();
         let said = world.run(&[
             "load",
@@ -81,29 +83,38 @@ impl World {
     }
 
     /// A path in the directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).expect("a file");
     }
 
     /// The binary, to be run in the directory.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crowdset"));
-        command.args(words).current_dir(self.dir.path()).env("RUST_BACKTRACE", "1");
+        command
+            .args(words)
+            .current_dir(self.dir.path())
+            .env("RUST_BACKTRACE", "1");
         command
     }
 
     /// Runs the binary to its end.
-    pub fn run(&self, words: &[&str]) -> Said {
-        said(&self.command(words).stdin(Stdio::null()).output().expect("the binary runs"))
+    pub(crate) fn run(&self, words: &[&str]) -> Said {
+        said(
+            &self
+                .command(words)
+                .stdin(Stdio::null())
+                .output()
+                .expect("the binary runs"),
+        )
     }
 
     /// Runs the binary with something on standard input.
-    pub fn run_with_input(&self, words: &[&str], input: &str) -> Said {
+    pub(crate) fn run_with_input(&self, words: &[&str], input: &str) -> Said {
         let mut child = self
             .command(words)
             .stdin(Stdio::piped())
@@ -112,26 +123,30 @@ impl World {
             .spawn()
             .expect("the binary runs");
         // A command that refuses its words never reads its input.
-        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+        let _ = child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(input.as_bytes());
         said(&child.wait_with_output().expect("the binary ends"))
     }
 
     /// Runs a command that must succeed; what it printed.
-    pub fn ok(&self, words: &[&str]) -> String {
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
         let said = self.run(words);
         assert_eq!(said.status, 0, "{words:?}: {}", said.err);
         said.out
     }
 
     /// Runs a command that must succeed and print one JSON object.
-    pub fn json(&self, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
         let out = self.ok(words);
         assert_eq!(out.lines().count(), 1, "one line: {out}");
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
     /// All files of the directory `name`, with their bytes.
-    pub fn files(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn files(&self, name: &str) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = fs::read_dir(self.path(name))
             .expect("a directory")
             .map(|entry| {
@@ -145,17 +160,24 @@ impl World {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().expect("a name").to_string_lossy().into_owned()
+    path.file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
 }
 
-pub fn said(output: &Output) -> Said {
+pub(crate) fn said(output: &Output) -> Said {
     let said = Said {
         status: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
     // Whatever happens, nobody is to see the inside of the program.
-    assert!(!said.err.contains("panicked") && !said.err.contains("stack backtrace"), "{}", said.err);
+    assert!(
+        !said.err.contains("panicked") && !said.err.contains("stack backtrace"),
+        "{}",
+        said.err
+    );
     assert!(!said.err.contains("internal error"), "{}", said.err);
     said
 }
