@@ -24,9 +24,10 @@
 //! the planner reports it.
 
 use crate::ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventName,
-    EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest,
-    Operand, Position, Predicate, RankEnd, RankSize, Segment, Span, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
+    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
+    Segment, Span, Test, TimePoint, Window,
 };
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
 
@@ -50,8 +51,17 @@ impl From<Did> for Segment {
 
 impl From<Sequence> for Expr {
     fn from(sequence: Sequence) -> Self {
-        let Sequence { steps, within, window } = sequence;
-        ExprKind::Sequence { steps, within, window }.into()
+        let Sequence {
+            steps,
+            within,
+            window,
+        } = sequence;
+        ExprKind::Sequence {
+            steps,
+            within,
+            window,
+        }
+        .into()
     }
 }
 
@@ -78,7 +88,10 @@ pub fn all<T: Into<Expr>>(conditions: impl IntoIterator<Item = T>) -> Expr {
     let mut parts = Vec::new();
     for condition in conditions {
         match condition.into() {
-            Expr { kind: ExprKind::And(inner), .. } => parts.extend(inner),
+            Expr {
+                kind: ExprKind::And(inner),
+                ..
+            } => parts.extend(inner),
             single => parts.push(single),
         }
     }
@@ -94,7 +107,10 @@ pub fn any<T: Into<Expr>>(conditions: impl IntoIterator<Item = T>) -> Expr {
     let mut parts = Vec::new();
     for condition in conditions {
         match condition.into() {
-            Expr { kind: ExprKind::Or(inner), .. } => parts.extend(inner),
+            Expr {
+                kind: ExprKind::Or(inner),
+                ..
+            } => parts.extend(inner),
             single => parts.push(single),
         }
     }
@@ -141,7 +157,13 @@ pub fn any_event() -> EventSelector {
 
 /// `any event except (…)`.
 pub fn any_event_except<T: Into<String>>(names: impl IntoIterator<Item = T>) -> EventSelector {
-    EventNames::Any { except: names.into_iter().map(|name| EventName::from(name.into())).collect() }.into()
+    EventNames::Any {
+        except: names
+            .into_iter()
+            .map(|name| EventName::from(name.into()))
+            .collect(),
+    }
+    .into()
 }
 
 /// `any of (…)`: names, or [`event`]s with a filter. Selectors of several names are taken apart.
@@ -157,7 +179,11 @@ pub fn any_of<T: Into<EventSelector>>(events: impl IntoIterator<Item = T>) -> Ev
             })),
             EventNames::Any { except } => {
                 // `any of` lists names: everything but some names is left as it is.
-                return EventSelector { names: EventNames::Any { except }, filter, span: Span::default() };
+                return EventSelector {
+                    names: EventNames::Any { except },
+                    filter,
+                    span: Span::default(),
+                };
             }
         }
     }
@@ -166,13 +192,20 @@ pub fn any_of<T: Into<EventSelector>>(events: impl IntoIterator<Item = T>) -> Ev
 
 impl From<String> for EventName {
     fn from(name: String) -> Self {
-        Self { name, span: Span::default() }
+        Self {
+            name,
+            span: Span::default(),
+        }
     }
 }
 
 impl From<EventNames> for EventSelector {
     fn from(names: EventNames) -> Self {
-        Self { names, filter: None, span: Span::default() }
+        Self {
+            names,
+            filter: None,
+            span: Span::default(),
+        }
     }
 }
 
@@ -201,7 +234,10 @@ impl EventSelector {
 
 impl<T: Into<EventSelector>> From<T> for EventWindow {
     fn from(events: T) -> Self {
-        Self { events: events.into(), window: Window::Ever }
+        Self {
+            events: events.into(),
+            window: Window::Ever,
+        }
     }
 }
 
@@ -336,7 +372,10 @@ impl From<AttributeRef> for Anchor {
 }
 
 fn anchored(relation: AnchorRelation, anchor: Anchor) -> Window {
-    Window::Anchored { relation, anchor: Box::new(anchor) }
+    Window::Anchored {
+        relation,
+        anchor: Box::new(anchor),
+    }
 }
 
 /// `since …`: from an instant or anchor on, itself included.
@@ -378,24 +417,37 @@ pub fn attribute(name: &str) -> AttributeRef {
         Some(("property", rest)) => (Some(AttributeTable::Property), rest),
         _ => (None, name),
     };
-    AttributeRef { table, name: name.to_owned(), span: Span::default() }
+    AttributeRef {
+        table,
+        name: name.to_owned(),
+        span: Span::default(),
+    }
 }
 
 // One event by its place.
 
 /// `first(E)`: the user's earliest of these events.
 pub fn first_event(of: impl Into<EventWindow>) -> Occurrence {
-    Occurrence { position: Position::First, of: of.into() }
+    Occurrence {
+        position: Position::First,
+        of: of.into(),
+    }
 }
 
 /// `last(E)`: the user's latest of these events.
 pub fn last_event(of: impl Into<EventWindow>) -> Occurrence {
-    Occurrence { position: Position::Last, of: of.into() }
+    Occurrence {
+        position: Position::Last,
+        of: of.into(),
+    }
 }
 
 /// `nth(n, E)`: the user's n-th of these events, from 1.
 pub fn nth_event(n: u32, of: impl Into<EventWindow>) -> Occurrence {
-    Occurrence { position: Position::Nth(n), of: of.into() }
+    Occurrence {
+        position: Position::Nth(n),
+        of: of.into(),
+    }
 }
 
 impl Occurrence {
@@ -407,7 +459,11 @@ impl Occurrence {
 
     /// `… in last 14 days`: the event lies in the window.
     pub fn is_in(self, window: Window) -> Expr {
-        ExprKind::Occurrence { occurrence: self, test: OccurrenceTest::When(window) }.into()
+        ExprKind::Occurrence {
+            occurrence: self,
+            test: OccurrenceTest::When(window),
+        }
+        .into()
     }
 
     /// `… .prop`: one of its properties, to be compared.
@@ -444,7 +500,11 @@ impl Testable for Operand {
     type Tested = Predicate;
 
     fn tested(self, test: Test) -> Predicate {
-        Predicate::Test { operand: self, test, span: Span::default() }
+        Predicate::Test {
+            operand: self,
+            test,
+            span: Span::default(),
+        }
     }
 
     fn cast_to(self, cast: Cast) -> Self {
@@ -459,11 +519,18 @@ impl Testable for AttributeOperand {
     type Tested = Expr;
 
     fn tested(self, test: Test) -> Expr {
-        ExprKind::Attribute { operand: self, test }.into()
+        ExprKind::Attribute {
+            operand: self,
+            test,
+        }
+        .into()
     }
 
     fn cast_to(self, cast: Cast) -> Self {
-        Self { cast: Some(cast), ..self }
+        Self {
+            cast: Some(cast),
+            ..self
+        }
     }
 }
 
@@ -472,7 +539,11 @@ impl Testable for (Occurrence, Operand) {
 
     fn tested(self, test: Test) -> Expr {
         let (occurrence, operand) = self;
-        ExprKind::Occurrence { occurrence, test: OccurrenceTest::Property { operand, test } }.into()
+        ExprKind::Occurrence {
+            occurrence,
+            test: OccurrenceTest::Property { operand, test },
+        }
+        .into()
     }
 
     fn cast_to(self, cast: Cast) -> Self {
@@ -496,7 +567,10 @@ pub fn operand(operand: Operand) -> Subject<Operand> {
 
 /// An attribute of the user; a prefix `users.` or `property.` names the table.
 pub fn attr(name: &str) -> Subject<AttributeOperand> {
-    Subject(AttributeOperand { attribute: attribute(name), cast: None })
+    Subject(AttributeOperand {
+        attribute: attribute(name),
+        cast: None,
+    })
 }
 
 impl<S: Testable> Subject<S> {
@@ -742,13 +816,25 @@ pub fn distinct(of: impl Into<EventWindow>, property: impl Into<String>) -> Meas
     aggregate(Aggregate::Distinct, of, property)
 }
 
-fn aggregate(function: Aggregate, of: impl Into<EventWindow>, property: impl Into<String>) -> Measure {
-    Measure::Aggregate { function, property: property.into(), cast: None, of: of.into() }
+fn aggregate(
+    function: Aggregate,
+    of: impl Into<EventWindow>,
+    property: impl Into<String>,
+) -> Measure {
+    Measure::Aggregate {
+        function,
+        property: property.into(),
+        cast: None,
+        of: of.into(),
+    }
 }
 
 /// `users.x` or `property.x` as a measure, for [`top`] and [`bottom`].
 pub fn value_of(attribute: AttributeRef) -> Measure {
-    Measure::Attribute(AttributeOperand { attribute, cast: None })
+    Measure::Attribute(AttributeOperand {
+        attribute,
+        cast: None,
+    })
 }
 
 impl Measure {
@@ -781,14 +867,20 @@ impl Measure {
 
     /// The same with a cast around the property or attribute; other measures have none.
     pub fn cast(mut self, to: Cast) -> Self {
-        if let Self::Aggregate { cast, .. } | Self::Attribute(AttributeOperand { cast, .. }) = &mut self {
+        if let Self::Aggregate { cast, .. } | Self::Attribute(AttributeOperand { cast, .. }) =
+            &mut self
+        {
             *cast = Some(to);
         }
         self
     }
 
     fn compare(self, op: CompareOp, value: impl IntoNumber) -> Expr {
-        ExprKind::Measure { measure: self, test: NumberTest::Compare(op, value.into_number()) }.into()
+        ExprKind::Measure {
+            measure: self,
+            test: NumberTest::Compare(op, value.into_number()),
+        }
+        .into()
     }
 
     /// `=`
@@ -824,7 +916,11 @@ impl Measure {
     /// `between a and b`, both included.
     pub fn between(self, low: impl IntoNumber, high: impl IntoNumber) -> Expr {
         let test = NumberTest::Between(low.into_number(), high.into_number());
-        ExprKind::Measure { measure: self, test }.into()
+        ExprKind::Measure {
+            measure: self,
+            test,
+        }
+        .into()
     }
 }
 
@@ -885,7 +981,11 @@ pub struct Sequence {
 
 /// `sequence(E then E …)`: events in this order.
 pub fn sequence<T: Into<EventSelector>>(steps: impl IntoIterator<Item = T>) -> Sequence {
-    Sequence { steps: steps.into_iter().map(Into::into).collect(), within: None, window: Window::Ever }
+    Sequence {
+        steps: steps.into_iter().map(Into::into).collect(),
+        within: None,
+        window: Window::Ever,
+    }
 }
 
 impl Sequence {

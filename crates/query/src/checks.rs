@@ -11,7 +11,9 @@ const REGEX_BYTES_MAX: usize = 4 << 20;
 
 /// Compiles a pattern within [`REGEX_BYTES_MAX`].
 pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build()
+    RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
 }
 
 /// What is wrong with a regular expression.
@@ -27,14 +29,25 @@ pub(crate) fn regex_problem(pattern: &str) -> Option<RegexProblem> {
     let shown = error.to_string();
     let reason = match &error {
         regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
-        _ => shown.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        _ => shown
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned(),
     };
     // The crate shows the pattern after four blanks and a caret under the place; for a pattern of
     // several lines it shows line numbers instead, and the place is left out here.
-    let caret = shown.lines().nth(2).filter(|line| line.trim_start().starts_with('^') && !pattern.contains('\n'));
-    let offset = caret
-        .and_then(|line| line.find('^'))
-        .and_then(|column| pattern.char_indices().nth(column.checked_sub(4)?).map(|(at, _)| at));
+    let caret = shown
+        .lines()
+        .nth(2)
+        .filter(|line| line.trim_start().starts_with('^') && !pattern.contains('\n'));
+    let offset = caret.and_then(|line| line.find('^')).and_then(|column| {
+        pattern
+            .char_indices()
+            .nth(column.checked_sub(4)?)
+            .map(|(at, _)| at)
+    });
     let finding = Diagnostic::error("regex", format!("no regular expression: {reason}"))
         .help("the syntax is that of the Rust crate `regex`; a backslash makes a sign literal");
     Some(RegexProblem { finding, offset })
@@ -43,21 +56,33 @@ pub(crate) fn regex_problem(pattern: &str) -> Option<RegexProblem> {
 /// Checks a test: order of truth values, empty lists, patterns, numbers, times.
 pub(crate) fn test_problem(test: &Test) -> Option<Diagnostic> {
     let bool_order = |values: &[&Literal]| {
-        values.iter().any(|value| matches!(value, Literal::Bool(_))).then(|| {
-            Diagnostic::error("bool-order", "`true` and `false` have no order; compare them with `=` or `!=`")
-        })
+        values
+            .iter()
+            .any(|value| matches!(value, Literal::Bool(_)))
+            .then(|| {
+                Diagnostic::error(
+                    "bool-order",
+                    "`true` and `false` have no order; compare them with `=` or `!=`",
+                )
+            })
     };
     match test {
         Test::Compare(op, value) => {
             let ordered = !matches!(op, CompareOp::Equal | CompareOp::NotEqual);
-            ordered.then(|| bool_order(&[value])).flatten().or_else(|| literal_problem(value))
+            ordered
+                .then(|| bool_order(&[value]))
+                .flatten()
+                .or_else(|| literal_problem(value))
         }
-        Test::Between(low, high) => {
-            bool_order(&[low, high]).or_else(|| literal_problem(low)).or_else(|| literal_problem(high))
-        }
+        Test::Between(low, high) => bool_order(&[low, high])
+            .or_else(|| literal_problem(low))
+            .or_else(|| literal_problem(high)),
         Test::In(values) | Test::NotIn(values) | Test::HasAny(values) | Test::HasAll(values) => {
             if values.is_empty() {
-                return Some(Diagnostic::error("empty-list", "a list needs at least one value"));
+                return Some(Diagnostic::error(
+                    "empty-list",
+                    "a list needs at least one value",
+                ));
             }
             values.iter().find_map(literal_problem)
         }
@@ -74,10 +99,17 @@ pub(crate) fn test_problem(test: &Test) -> Option<Diagnostic> {
 }
 
 fn like_problem(pattern: &str) -> Option<Diagnostic> {
-    let trailing = pattern.bytes().rev().take_while(|&byte| byte == b'\\').count();
+    let trailing = pattern
+        .bytes()
+        .rev()
+        .take_while(|&byte| byte == b'\\')
+        .count();
     (trailing % 2 == 1).then(|| {
-        Diagnostic::error("like-escape", "the pattern ends with a lone backslash, which escapes nothing")
-            .help("a backslash itself is written `\\\\`")
+        Diagnostic::error(
+            "like-escape",
+            "the pattern ends with a lone backslash, which escapes nothing",
+        )
+        .help("a backslash itself is written `\\\\`")
     })
 }
 
@@ -100,8 +132,9 @@ pub(crate) fn time_point_problem(point: &TimePoint) -> Option<Diagnostic> {
     match *point {
         TimePoint::Now => None,
         TimePoint::Ago(duration) => duration_problem(duration),
-        TimePoint::At(instant) => (!TimestampMillis(instant).is_in_range())
-            .then(|| Diagnostic::error("time", "the instant lies outside of the years 1677 to 2262")),
+        TimePoint::At(instant) => (!TimestampMillis(instant).is_in_range()).then(|| {
+            Diagnostic::error("time", "the instant lies outside of the years 1677 to 2262")
+        }),
     }
 }
 
@@ -127,7 +160,9 @@ pub(crate) fn is_always_empty(window: &Window) -> bool {
 /// Checks the zone of `hour` and `weekday`.
 pub(crate) fn operand_problem(operand: &Operand) -> Option<Diagnostic> {
     match operand {
-        Operand::Hour { zone: Some(zone) } | Operand::Weekday { zone: Some(zone) } => zone_problem(zone),
+        Operand::Hour { zone: Some(zone) } | Operand::Weekday { zone: Some(zone) } => {
+            zone_problem(zone)
+        }
         _ => None,
     }
 }
@@ -138,7 +173,10 @@ fn zone_problem(zone: &str) -> Option<Diagnostic> {
         return None;
     }
     let finding = Diagnostic::error("zone", format!("unknown time zone `{zone}`"));
-    let names: Vec<String> = database.available().map(|name| name.as_str().to_owned()).collect();
+    let names: Vec<String> = database
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .collect();
     Some(match nearest(zone, names.iter().map(String::as_str)) {
         Some(name) => finding.help(format!("did you mean `{name}`?")),
         None => finding.help("zones are named as in the IANA database, such as `Europe/Berlin`"),
@@ -147,10 +185,16 @@ fn zone_problem(zone: &str) -> Option<Diagnostic> {
 
 /// Checks the event and the test of a predicate's leaf together.
 pub(crate) fn leaf_problem(operand: &Operand, test: &Test) -> Option<Diagnostic> {
-    if matches!((operand, test), (Operand::EventName, Test::CompareAttribute(..))) {
+    if matches!(
+        (operand, test),
+        (Operand::EventName, Test::CompareAttribute(..))
+    ) {
         return Some(
-            Diagnostic::error("event-name", "the name of an event cannot be compared with an attribute")
-                .help("compare it with text: `event_name = 'purchase'`"),
+            Diagnostic::error(
+                "event-name",
+                "the name of an event cannot be compared with an attribute",
+            )
+            .help("compare it with text: `event_name = 'purchase'`"),
         );
     }
     operand_problem(operand).or_else(|| test_problem(test))
@@ -159,17 +203,23 @@ pub(crate) fn leaf_problem(operand: &Operand, test: &Test) -> Option<Diagnostic>
 /// Checks the size of `top` and `bottom`.
 pub(crate) fn rank_problem(size: RankSize) -> Option<Diagnostic> {
     match size {
-        RankSize::Users(0) => Some(Diagnostic::error("rank-size", "the size of a rank is at least 1").help("`nobody` selects no user")),
+        RankSize::Users(0) => Some(
+            Diagnostic::error("rank-size", "the size of a rank is at least 1")
+                .help("`nobody` selects no user"),
+        ),
         RankSize::Users(_) => None,
-        RankSize::Percent(percent) => (!(percent > 0.0 && percent <= 100.0))
-            .then(|| Diagnostic::error("rank-size", "a percentage lies above 0 and is at most 100")),
+        RankSize::Percent(percent) => (!(percent > 0.0 && percent <= 100.0)).then(|| {
+            Diagnostic::error("rank-size", "a percentage lies above 0 and is at most 100")
+        }),
     }
 }
 
 /// Checks the number of `nth`.
 pub(crate) fn position_problem(position: Position) -> Option<Diagnostic> {
-    (position == Position::Nth(0))
-        .then(|| Diagnostic::error("nth", "events are counted from 1").help("the earliest is `first(…)` or `nth(1, …)`"))
+    (position == Position::Nth(0)).then(|| {
+        Diagnostic::error("nth", "events are counted from 1")
+            .help("the earliest is `first(…)` or `nth(1, …)`")
+    })
 }
 
 /// The name most like `wanted`, if one is like enough to have been meant.
@@ -184,7 +234,12 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     let allowed = (length / 3).max(1);
     names
         .filter(|name| name.chars().count().abs_diff(length) <= allowed)
-        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&folded, &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
@@ -198,7 +253,10 @@ mod tests {
     fn finds_the_place_in_a_pattern() {
         let problem = regex_problem("äb(c").expect("is broken");
         assert_eq!(problem.offset, Some(3));
-        assert_eq!(problem.finding.message, "no regular expression: unclosed group");
+        assert_eq!(
+            problem.finding.message,
+            "no regular expression: unclosed group"
+        );
         assert!(regex_problem("a+").is_none());
         assert!(regex_problem("(?:x{1000}){1000}").is_some());
     }
@@ -207,7 +265,10 @@ mod tests {
     fn nearest_knows_when_nothing_is_near() {
         let names = ["purchase", "page_viewed", "signed_in"];
         assert_eq!(nearest("purchas", names.into_iter()), Some("purchase"));
-        assert_eq!(nearest("Page_Veiwed", names.into_iter()), Some("page_viewed"));
+        assert_eq!(
+            nearest("Page_Veiwed", names.into_iter()),
+            Some("page_viewed")
+        );
         assert_eq!(nearest("webinar", names.into_iter()), None);
     }
 

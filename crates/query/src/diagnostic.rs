@@ -63,7 +63,10 @@ impl Diagnostic {
 
     /// A warning without a place.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
     }
 
     /// The same at a place.
@@ -86,7 +89,10 @@ impl Diagnostic {
 
     /// The same with a change that would cure it.
     pub fn suggest(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.suggestion = Some(Suggestion { span, text: text.into() });
+        self.suggestion = Some(Suggestion {
+            span,
+            text: text.into(),
+        });
         self
     }
 
@@ -121,9 +127,13 @@ impl Diagnostic {
     fn render_line(&self, out: &mut String, source: &str, span: Span) {
         let start = span.start as usize;
         let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = source[start..].find('\n').map_or(source.len(), |newline| start + newline);
+        let line_end = source[start..]
+            .find('\n')
+            .map_or(source.len(), |newline| start + newline);
         let end = (span.end as usize).clamp(start, line_end);
-        let end = (end..=line_end).find(|&at| source.is_char_boundary(at)).unwrap_or(line_end);
+        let end = (end..=line_end)
+            .find(|&at| source.is_char_boundary(at))
+            .unwrap_or(line_end);
 
         // A line of a megabyte would bury the message: show the neighbourhood of the place.
         let before: Vec<char> = tail_chars(&source[line_start..start], EXCERPT_CHARS / 2);
@@ -139,14 +149,24 @@ impl Diagnostic {
         if cut_left {
             out.push('…');
         }
-        out.extend(before.iter().chain(&marked).chain(&after).copied().map(visible));
+        out.extend(
+            before
+                .iter()
+                .chain(&marked)
+                .chain(&after)
+                .copied()
+                .map(visible),
+        );
         if cut_right {
             out.push('…');
         }
         // An empty line at the end of the text would only trail a blank.
         out.truncate(out.trim_end_matches([' ', '\r']).len());
         out.push_str("\n  ");
-        out.extend(std::iter::repeat_n(' ', before.len() + usize::from(cut_left)));
+        out.extend(std::iter::repeat_n(
+            ' ',
+            before.len() + usize::from(cut_left),
+        ));
         out.extend(std::iter::repeat_n('^', marked.len().max(1)));
         if let Some(label) = &self.label {
             out.push(' ');
@@ -158,7 +178,10 @@ impl Diagnostic {
     /// `message`, `start`, `end` (byte offsets), `line`, `column`, `label`, `help`, `suggestion`;
     /// null where there is none.
     pub fn located<'a>(&'a self, source: &'a str) -> LocatedDiagnostic<'a> {
-        LocatedDiagnostic { diagnostic: self, source }
+        LocatedDiagnostic {
+            diagnostic: self,
+            source,
+        }
     }
 }
 
@@ -183,7 +206,15 @@ impl Serialize for LocatedDiagnostic<'_> {
             end: u32,
             text: &'a str,
         }
-        let Diagnostic { severity, code, message, span, label, help, suggestion } = self.diagnostic;
+        let Diagnostic {
+            severity,
+            code,
+            message,
+            span,
+            label,
+            help,
+            suggestion,
+        } = self.diagnostic;
         let position = self.diagnostic.position(self.source);
         let mut object = serializer.serialize_struct("Diagnostic", 10)?;
         object.serialize_field("severity", severity)?;
@@ -222,12 +253,17 @@ pub struct SegmentError {
 impl SegmentError {
     /// These findings about this text.
     pub fn new(diagnostics: Vec<Diagnostic>, source: Arc<str>) -> Self {
-        Self { diagnostics, source }
+        Self {
+            diagnostics,
+            source,
+        }
     }
 
     /// The first error's message, without place.
     pub fn message(&self) -> &str {
-        self.diagnostics.first().map_or("", |diagnostic| &diagnostic.message)
+        self.diagnostics
+            .first()
+            .map_or("", |diagnostic| &diagnostic.message)
     }
 }
 
@@ -247,7 +283,11 @@ impl std::error::Error for SegmentError {}
 
 impl Serialize for SegmentError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.diagnostics.iter().map(|diagnostic| diagnostic.located(&self.source)))
+        serializer.collect_seq(
+            self.diagnostics
+                .iter()
+                .map(|diagnostic| diagnostic.located(&self.source)),
+        )
     }
 }
 
@@ -261,7 +301,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        assert_eq!(at(5, 6).render("a\nüß ?"), "2:3: wrong\n  üß ?\n    ^");
+        assert_eq!(at(7, 8).render("a\nüß ?"), "2:4: wrong\n  üß ?\n     ^");
         assert_eq!(at(0, 0).render(""), "1:1: wrong\n\n  ^");
         assert_eq!(at(9, 10).render("short"), "wrong");
     }

@@ -19,7 +19,9 @@ impl PlanNode {
             PlanKind::And(_) => "and".to_owned(),
             PlanKind::Or(_) => "or".to_owned(),
             PlanKind::Not(_) => "not".to_owned(),
-            PlanKind::Everyone if self.text != "everyone" => format!("everyone, as always {}", self.text),
+            PlanKind::Everyone if self.text != "everyone" => {
+                format!("everyone, as always {}", self.text)
+            }
             PlanKind::Nobody if self.text != "nobody" => format!("nobody, as never {}", self.text),
             _ => self.text.clone(),
         }
@@ -48,14 +50,29 @@ impl Display for Plan {
     }
 }
 
-fn print(f: &mut Formatter<'_>, node: &PlanNode, indent: &str, branch: &str, below: &str) -> fmt::Result {
+fn print(
+    f: &mut Formatter<'_>,
+    node: &PlanNode,
+    indent: &str,
+    branch: &str,
+    below: &str,
+) -> fmt::Result {
     let percent = node.selectivity * 100.0;
     let rows = grouped(node.cost_rows);
-    write!(f, "\n{indent}{branch}#{} {}  ~{percent:.1} % of users, ~{rows} rows", node.id, node.label())?;
+    write!(
+        f,
+        "\n{indent}{branch}#{} {}  ~{percent:.1} % of users, ~{rows} rows",
+        node.id,
+        node.label()
+    )?;
     let indent = format!("{indent}{below}");
     let children = node.children();
     for (index, child) in children.iter().enumerate() {
-        let (branch, below) = if index + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let (branch, below) = if index + 1 == children.len() {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
         print(f, child, &indent, branch, below)?;
     }
     Ok(())

@@ -36,8 +36,8 @@ mod read;
 mod write;
 
 use crate::ast::Segment;
-use crate::diagnostic::{Diagnostic, SegmentError};
 use crate::ast::Span;
+use crate::diagnostic::{Diagnostic, SegmentError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -64,23 +64,47 @@ impl Segment {
     pub(crate) fn parse_json(text: &str) -> Result<Self, SegmentError> {
         let fail = |finding| Err(SegmentError::new(vec![finding], text.into()));
         if let Some(offset) = too_deep(text) {
-            let span = Span { start: offset as u32, end: offset as u32 + 1 };
-            return fail(Diagnostic::error("too-deep", format!("nested more than {BRACKETS_MAX} levels deep")).at(span));
+            let span = Span {
+                start: offset as u32,
+                end: offset as u32 + 1,
+            };
+            return fail(
+                Diagnostic::error(
+                    "too-deep",
+                    format!("nested more than {BRACKETS_MAX} levels deep"),
+                )
+                .at(span),
+            );
         }
         // The depth has been checked, so the parser's own limit of 128 brackets may go.
         let mut deserializer = serde_json::Deserializer::from_str(text);
         deserializer.disable_recursion_limit();
-        let value = Value::deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+        let value = Value::deserialize(&mut deserializer)
+            .and_then(|value| deserializer.end().map(|()| value));
         match value {
             Ok(value) => Self::from_json(&value),
             Err(error) => {
                 let shown = error.to_string();
-                let reason = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(reason, _)| reason);
-                let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+                let reason = shown
+                    .rsplit_once(" at line ")
+                    .map_or(shown.as_str(), |(reason, _)| reason);
+                let line_start = text
+                    .split_inclusive('\n')
+                    .take(error.line().saturating_sub(1))
+                    .map(str::len)
+                    .sum::<usize>();
                 let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
-                let start = (0..=offset).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-                let end = (start + 1..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(start);
-                let span = Span { start: start as u32, end: end as u32 };
+                let start = (0..=offset)
+                    .rev()
+                    .find(|&at| text.is_char_boundary(at))
+                    .unwrap_or(0);
+                let end = (start + 1..=text.len())
+                    .find(|&at| text.is_char_boundary(at))
+                    .unwrap_or(start);
+                let span = Span {
+                    start: start as u32,
+                    end: end as u32,
+                };
                 fail(Diagnostic::error("json", format!("broken JSON: {reason}")).at(span))
             }
         }

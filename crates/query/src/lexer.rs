@@ -60,20 +60,30 @@ fn continues_word(c: char) -> bool {
 /// Cuts the text into tokens; the last one is [`Token::End`]. What is no token is reported and
 /// left out. Time is linear in the text.
 pub(crate) fn tokens(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Spanned> {
-    let mut lexer = Lexer { source, at: 0, diagnostics };
+    let mut lexer = Lexer {
+        source,
+        at: 0,
+        diagnostics,
+    };
     let mut out = Vec::new();
     loop {
         lexer.skip_blanks();
         let start = lexer.at;
         let Some(first) = lexer.peek() else { break };
         if let Some(token) = lexer.token(first) {
-            out.push(Spanned { token, span: lexer.since(start) });
+            out.push(Spanned {
+                token,
+                span: lexer.since(start),
+            });
         }
         if lexer.diagnostics.len() >= DIAGNOSTICS_MAX {
             lexer.at = source.len();
         }
     }
-    out.push(Spanned { token: Token::End, span: lexer.since(source.len()) });
+    out.push(Spanned {
+        token: Token::End,
+        span: lexer.since(source.len()),
+    });
     out
 }
 
@@ -93,7 +103,10 @@ impl Lexer<'_> {
     }
 
     fn since(&self, start: usize) -> Span {
-        Span { start: start as u32, end: self.at.max(start) as u32 }
+        Span {
+            start: start as u32,
+            end: self.at.max(start) as u32,
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -101,7 +114,9 @@ impl Lexer<'_> {
             if c.is_whitespace() || c == '\u{feff}' {
                 self.at += c.len_utf8();
             } else if c == '-' && self.byte(1) == Some(b'-') {
-                self.at += self.source[self.at..].find('\n').unwrap_or(self.source.len() - self.at);
+                self.at += self.source[self.at..]
+                    .find('\n')
+                    .unwrap_or(self.source.len() - self.at);
             } else {
                 break;
             }
@@ -190,7 +205,11 @@ impl Lexer<'_> {
 
     fn replace(&mut self, start: usize, message: &str, text: &str) {
         let span = self.since(start);
-        self.diagnostics.push(Diagnostic::error("spelling", message).at(span).suggest(span, text));
+        self.diagnostics.push(
+            Diagnostic::error("spelling", message)
+                .at(span)
+                .suggest(span, text),
+        );
     }
 
     fn number(&mut self) {
@@ -216,17 +235,28 @@ impl Lexer<'_> {
             let Some(found) = self.source[self.at..].find(char::from(quote)) else {
                 let what = if quote == b'\'' { "text" } else { "name" };
                 // The rest of the input is inside the quotes: there is nothing left to look at.
-                let span = Span { start: start as u32, end: start as u32 + 1 };
-                let finding = Diagnostic::error("unclosed-quote", format!("this {what} is never closed"))
-                    .at(span)
-                    .help(format!("end it with `{0}`; inside, `{0}` is written `{0}{0}`", char::from(quote)));
+                let span = Span {
+                    start: start as u32,
+                    end: start as u32 + 1,
+                };
+                let finding =
+                    Diagnostic::error("unclosed-quote", format!("this {what} is never closed"))
+                        .at(span)
+                        .help(format!(
+                            "end it with `{0}`; inside, `{0}` is written `{0}{0}`",
+                            char::from(quote)
+                        ));
                 self.diagnostics.push(finding);
                 self.at = self.source.len();
                 return None;
             };
             self.at += found + 1;
             if self.byte(0) != Some(quote) {
-                return Some(if quote == b'\'' { Token::Text } else { Token::Quoted });
+                return Some(if quote == b'\'' {
+                    Token::Text
+                } else {
+                    Token::Quoted
+                });
             }
             self.at += 1;
         }
@@ -245,7 +275,10 @@ mod tests {
 
     fn lex(source: &str) -> (Vec<Token>, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
-        let tokens = tokens(source, &mut diagnostics).into_iter().map(|spanned| spanned.token).collect();
+        let tokens = tokens(source, &mut diagnostics)
+            .into_iter()
+            .map(|spanned| spanned.token)
+            .collect();
         (tokens, diagnostics)
     }
 
@@ -255,7 +288,20 @@ mod tests {
         let (found, errors) = lex("a.b >= -1.5e-3 'it''s' \"x\"\"y\" -- 'rest\n1.x");
         assert_eq!(
             found,
-            [Word, Dot, Word, GreaterOrEqual, Minus, Number, Text, Quoted, Number, Dot, Word, End]
+            [
+                Word,
+                Dot,
+                Word,
+                GreaterOrEqual,
+                Minus,
+                Number,
+                Text,
+                Quoted,
+                Number,
+                Dot,
+                Word,
+                End
+            ]
         );
         assert!(errors.is_empty());
         assert_eq!(unquote("'it''s'"), "it's");

@@ -72,15 +72,17 @@ mod planner;
 mod print;
 
 pub use ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventName,
-    EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest,
-    Operand, Position, Predicate, RankEnd, RankSize, Segment, Span, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
+    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
+    Segment, Span, Test, TimePoint, Window,
 };
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanKind, PlanLiteral, PlanMeasure,
-    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate, PlanSelector, PlanTest, PlanWindow,
+    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanKind,
+    PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,
+    PlanSelector, PlanTest, PlanWindow,
 };
 pub use planner::{PlanOptions, plan};
 
@@ -100,6 +102,10 @@ impl std::str::FromStr for Segment {
 
     /// Reads text, or JSON if it begins with `{`.
     fn from_str(text: &str) -> Result<Self, SegmentError> {
-        if text.trim_start().starts_with('{') { Self::parse_json(text) } else { Self::parse_text(text) }
+        if text.trim_start().starts_with('{') {
+            Self::parse_json(text)
+        } else {
+            Self::parse_text(text)
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Canonical text: what `fmt` prints, and what parses back into the same tree.
 
 use crate::ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventNames,
-    EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand,
-    Position, Predicate, RankEnd, RankSize, Segment, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
+    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
+    Segment, Test, TimePoint, Window,
 };
 use crate::lexer::is_plain_name;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
@@ -11,8 +12,8 @@ use std::fmt::{self, Display, Formatter, Write};
 
 /// Words that a name at the beginning of a test must not be mistaken for.
 const WORDS_BEFORE_TESTS: [&str; 20] = [
-    "and", "or", "not", "in", "is", "between", "contains", "starts", "ends", "like", "ilike", "matches", "has",
-    "everyone", "nobody", "true", "false", "now", "where", "then",
+    "and", "or", "not", "in", "is", "between", "contains", "starts", "ends", "like", "ilike",
+    "matches", "has", "everyone", "nobody", "true", "false", "now", "where", "then",
 ];
 
 impl Display for Segment {
@@ -31,14 +32,22 @@ impl Display for Expr {
             ExprKind::And(parts) if parts.is_empty() => f.write_str("everyone"),
             ExprKind::Or(parts) if parts.is_empty() => f.write_str("nobody"),
             ExprKind::And(parts) => joined(f, parts, " and ", |f, part| {
-                parenthesized(f, part, matches!(part.kind, ExprKind::And(_) | ExprKind::Or(_)))
+                parenthesized(
+                    f,
+                    part,
+                    matches!(part.kind, ExprKind::And(_) | ExprKind::Or(_)),
+                )
             }),
-            ExprKind::Or(parts) => {
-                joined(f, parts, " or ", |f, part| parenthesized(f, part, matches!(part.kind, ExprKind::Or(_))))
-            }
+            ExprKind::Or(parts) => joined(f, parts, " or ", |f, part| {
+                parenthesized(f, part, matches!(part.kind, ExprKind::Or(_)))
+            }),
             ExprKind::Not(inner) => {
                 f.write_str("not ")?;
-                parenthesized(f, inner, matches!(inner.kind, ExprKind::And(_) | ExprKind::Or(_)))
+                parenthesized(
+                    f,
+                    inner,
+                    matches!(inner.kind, ExprKind::And(_) | ExprKind::Or(_)),
+                )
             }
             ExprKind::UserId(ids) => match ids.as_slice() {
                 [] => f.write_str("nobody"),
@@ -56,7 +65,11 @@ impl Display for Expr {
             ExprKind::Did(of) => write!(f, "did({of})"),
             ExprKind::Measure { measure, test } => write!(f, "{measure}{test}"),
             ExprKind::Occurrence { occurrence, test } => occurrence_test(f, occurrence, test),
-            ExprKind::Sequence { steps, within, window } => {
+            ExprKind::Sequence {
+                steps,
+                within,
+                window,
+            } => {
                 f.write_str("sequence(")?;
                 joined(f, steps, " then ", |f, step| step.fmt(f))?;
                 if let Some(within) = within {
@@ -95,7 +108,11 @@ fn joined<T>(
 }
 
 fn parenthesized(f: &mut Formatter<'_>, part: &impl Display, needed: bool) -> fmt::Result {
-    if needed { write!(f, "({part})") } else { part.fmt(f) }
+    if needed {
+        write!(f, "({part})")
+    } else {
+        part.fmt(f)
+    }
 }
 
 fn text(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
@@ -115,7 +132,11 @@ fn quoted(f: &mut Formatter<'_>, value: &str, quote: char) -> fmt::Result {
 
 /// A name that stands where no keyword can.
 fn name(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
-    if is_plain_name(value) { f.write_str(value) } else { quoted(f, value, '"') }
+    if is_plain_name(value) {
+        f.write_str(value)
+    } else {
+        quoted(f, value, '"')
+    }
 }
 
 /// A dotted path after a dot, where no keyword can stand.
@@ -130,9 +151,17 @@ fn path(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
 }
 
 /// A dotted path at the beginning of a test, where `taken` words mean something else.
-fn leading_path(f: &mut Formatter<'_>, value: &str, taken: impl Fn(&str, bool) -> bool) -> fmt::Result {
-    let (first, rest) = value.split_once('.').map_or((value, None), |(first, rest)| (first, Some(rest)));
-    let word = WORDS_BEFORE_TESTS.iter().any(|word| word.eq_ignore_ascii_case(first));
+fn leading_path(
+    f: &mut Formatter<'_>,
+    value: &str,
+    taken: impl Fn(&str, bool) -> bool,
+) -> fmt::Result {
+    let (first, rest) = value
+        .split_once('.')
+        .map_or((value, None), |(first, rest)| (first, Some(rest)));
+    let word = WORDS_BEFORE_TESTS
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(first));
     if word || taken(first, rest.is_some()) {
         quoted(f, first, '"')?;
     } else {
@@ -147,12 +176,18 @@ fn leading_path(f: &mut Formatter<'_>, value: &str, taken: impl Fn(&str, bool) -
 
 /// A property as it stands in a predicate.
 fn property(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
-    leading_path(f, value, |first, dotted| !dotted && matches!(first, "event_name" | "timestamp"))
+    leading_path(f, value, |first, dotted| {
+        !dotted && matches!(first, "event_name" | "timestamp")
+    })
 }
 
 /// A property as it stands after an occurrence: `.event` is the name, `."event"` a property.
 fn occurrence_property(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
-    if matches!(value, "event" | "event_name" | "timestamp") { quoted(f, value, '"') } else { path(f, value) }
+    if matches!(value, "event" | "event_name" | "timestamp") {
+        quoted(f, value, '"')
+    } else {
+        path(f, value)
+    }
 }
 
 impl Display for AttributeRef {
@@ -164,7 +199,9 @@ impl Display for AttributeRef {
             }
             None => leading_path(f, &self.name, |first, dotted| {
                 first == "user_id"
-                    || (dotted && (first.eq_ignore_ascii_case("users") || first.eq_ignore_ascii_case("property")))
+                    || (dotted
+                        && (first.eq_ignore_ascii_case("users")
+                            || first.eq_ignore_ascii_case("property")))
             }),
         }
     }
@@ -189,7 +226,11 @@ impl Display for AttributeOperand {
     }
 }
 
-fn with_cast(f: &mut Formatter<'_>, cast: Cast, inner: impl Fn(&mut Formatter<'_>) -> fmt::Result) -> fmt::Result {
+fn with_cast(
+    f: &mut Formatter<'_>,
+    cast: Cast,
+    inner: impl Fn(&mut Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
     let (function, unit) = match cast {
         Cast::Number => ("number", ""),
         Cast::Text => ("text", ""),
@@ -225,21 +266,38 @@ fn operand_around(
         Operand::Timestamp => timestamp(f),
         Operand::Hour { zone } => calendar(f, "hour", zone),
         Operand::Weekday { zone } => calendar(f, "weekday", zone),
-        Operand::Cast { cast, property: path } => with_cast(f, *cast, |f| property(f, path)),
+        Operand::Cast {
+            cast,
+            property: path,
+        } => with_cast(f, *cast, |f| property(f, path)),
     }
 }
 
 impl Display for Operand {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        operand_around(f, self, &|f| f.write_str("event_name"), &|f| f.write_str("timestamp"), &property)
+        operand_around(
+            f,
+            self,
+            &|f| f.write_str("event_name"),
+            &|f| f.write_str("timestamp"),
+            &property,
+        )
     }
 }
 
-fn occurrence_test(f: &mut Formatter<'_>, occurrence: &Occurrence, test: &OccurrenceTest) -> fmt::Result {
+fn occurrence_test(
+    f: &mut Formatter<'_>,
+    occurrence: &Occurrence,
+    test: &OccurrenceTest,
+) -> fmt::Result {
     match test {
         OccurrenceTest::When(window) => {
             // `in last 14 days` and `in ever` read better with the word, `before …` without.
-            let word = if matches!(window, Window::Last(_) | Window::Ever) { "in " } else { "" };
+            let word = if matches!(window, Window::Last(_) | Window::Ever) {
+                "in "
+            } else {
+                ""
+            };
             write!(f, "{occurrence} {word}{window}")
         }
         OccurrenceTest::Property { operand, test } => {
@@ -312,9 +370,9 @@ impl Display for Predicate {
             Self::And(parts) => joined(f, parts, " and ", |f, part| {
                 parenthesized(f, part, matches!(part, Self::And(_) | Self::Or(_)))
             }),
-            Self::Or(parts) => {
-                joined(f, parts, " or ", |f, part| parenthesized(f, part, matches!(part, Self::Or(_))))
-            }
+            Self::Or(parts) => joined(f, parts, " or ", |f, part| {
+                parenthesized(f, part, matches!(part, Self::Or(_)))
+            }),
             Self::Not(inner) => {
                 f.write_str("not ")?;
                 parenthesized(f, &**inner, matches!(**inner, Self::And(_) | Self::Or(_)))
@@ -416,7 +474,9 @@ impl Display for Window {
         match self {
             Self::Ever => f.write_str("ever"),
             Self::Last(duration) => write!(f, "last {duration}"),
-            Self::Between(from @ TimePoint::At(_), to @ TimePoint::At(_)) => write!(f, "from {from} to {to}"),
+            Self::Between(from @ TimePoint::At(_), to @ TimePoint::At(_)) => {
+                write!(f, "from {from} to {to}")
+            }
             Self::Between(from, to) => write!(f, "between {from} and {to}"),
             Self::Since(from) => write!(f, "since {from}"),
             Self::Before(to) => write!(f, "before {to}"),
@@ -472,7 +532,12 @@ impl Display for Measure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(of) => write!(f, "count({of})"),
-            Self::Aggregate { function, property, cast, of } => {
+            Self::Aggregate {
+                function,
+                property,
+                cast,
+                of,
+            } => {
                 write!(f, "{}(", function.name())?;
                 let subject = |f: &mut Formatter<'_>| {
                     write!(f, "{}.", of.events.names)?;

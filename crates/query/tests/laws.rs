@@ -6,8 +6,8 @@
 mod common;
 
 use common::segment;
-use crowdset_query::{Catalog, PlanOptions, Segment, TypeSet, plan};
 use crowdset_query::{AttributeTable, Plan, PlanKind};
+use crowdset_query::{Catalog, PlanOptions, Segment, TypeSet, plan};
 use crowdset_types::{TimeRange, TimestampMillis};
 use proptest::prelude::*;
 use std::time::Instant;
@@ -52,7 +52,13 @@ impl Catalog for Nothing {
 }
 
 fn plan_on_nothing(segment: &Segment) -> Option<Plan> {
-    plan(segment, &Nothing, TimestampMillis(1_700_000_000_000), &PlanOptions::default()).ok()
+    plan(
+        segment,
+        &Nothing,
+        TimestampMillis(1_700_000_000_000),
+        &PlanOptions::default(),
+    )
+    .ok()
 }
 
 proptest! {
@@ -118,16 +124,75 @@ proptest! {
 }
 
 const WORDS: [&str; 60] = [
-    "(", ")", "(", ")", ",", ".", "=", "!=", "<", ">=", "-", "+", "*", "%", "and", "or", "not", "did(", "count(", "sum(",
-    "first(", "last(", "nth(2,", "sequence(", "top(5,", "a", "b", "a.x", "\"q q\"", "'t'", "'2026-01-01'", "5", "2.5",
-    "where", "then", "last 7 days", "in", "between", "within 1 days", "after", "before", "since", "any event", "any of",
-    "except", "is", "set", "has", "matches", "contains", "users.x", "property.y", "number(", "time(", "user_id", "now",
-    "30 days ago", "ever", "everyone", "true",
+    "(",
+    ")",
+    "(",
+    ")",
+    ",",
+    ".",
+    "=",
+    "!=",
+    "<",
+    ">=",
+    "-",
+    "+",
+    "*",
+    "%",
+    "and",
+    "or",
+    "not",
+    "did(",
+    "count(",
+    "sum(",
+    "first(",
+    "last(",
+    "nth(2,",
+    "sequence(",
+    "top(5,",
+    "a",
+    "b",
+    "a.x",
+    "\"q q\"",
+    "'t'",
+    "'2026-01-01'",
+    "5",
+    "2.5",
+    "where",
+    "then",
+    "last 7 days",
+    "in",
+    "between",
+    "within 1 days",
+    "after",
+    "before",
+    "since",
+    "any event",
+    "any of",
+    "except",
+    "is",
+    "set",
+    "has",
+    "matches",
+    "contains",
+    "users.x",
+    "property.y",
+    "number(",
+    "time(",
+    "user_id",
+    "now",
+    "30 days ago",
+    "ever",
+    "everyone",
+    "true",
 ];
 
 #[test]
 fn nesting_has_a_bound_and_an_error() {
-    let errors = |text: &str| text.parse::<Segment>().expect_err("is too deep").to_string();
+    let errors = |text: &str| {
+        text.parse::<Segment>()
+            .expect_err("is too deep")
+            .to_string()
+    };
     for depth in [129, 1_000, 100_000] {
         for (open, close) in [
             ("(", ")"),
@@ -136,14 +201,29 @@ fn nesting_has_a_bound_and_an_error() {
             ("not (", ")"),
         ] {
             let text = format!("{}x = 1{}", open.repeat(depth), close.repeat(depth));
-            assert!(errors(&text).contains("nested more than 128 levels deep"), "{open}");
+            assert!(
+                errors(&text).contains("nested more than 128 levels deep"),
+                "{open}"
+            );
             assert_eq!(errors(&text).matches("nested").count(), 1, "told once");
         }
-        let text = format!("did(a where {}x = 1{})", "not (".repeat(depth), ")".repeat(depth));
+        let text = format!(
+            "did(a where {}x = 1{})",
+            "not (".repeat(depth),
+            ")".repeat(depth)
+        );
         assert!(errors(&text).contains("nested"));
-        let text = format!("did(a{}{})", ", after last(a".repeat(depth), ")".repeat(depth));
+        let text = format!(
+            "did(a{}{})",
+            ", after last(a".repeat(depth),
+            ")".repeat(depth)
+        );
         assert!(errors(&text).contains("nested"));
-        let text = format!("{}{{\"everyone\": true}}{}", "{\"not\": ".repeat(depth), "}".repeat(depth));
+        let text = format!(
+            "{}{{\"everyone\": true}}{}",
+            "{\"not\": ".repeat(depth),
+            "}".repeat(depth)
+        );
         assert!(errors(&text).contains("nested"));
         let text = "[".repeat(depth);
         assert!(format!("{{\"and\": {text}").parse::<Segment>().is_err());
@@ -154,9 +234,19 @@ fn nesting_has_a_bound_and_an_error() {
 fn what_is_deep_but_allowed_keeps_its_forms() {
     let shapes = [
         format!("{}x = 1", "not ".repeat(128)),
-        format!("{}x = 1{}", "a = 1 and (b = 2 or c = 3 and ".replace("c = 3 and ", "").repeat(128), ")".repeat(128)),
+        format!(
+            "{}x = 1{}",
+            "a = 1 and (b = 2 or c = 3 and "
+                .replace("c = 3 and ", "")
+                .repeat(128),
+            ")".repeat(128)
+        ),
         format!("{}x = 1{}", "not (a = 1 and ".repeat(64), ")".repeat(64)),
-        format!("did(a where {}x = 1{})", "y = 1 and (z = 2 or ".repeat(128), ")".repeat(128)),
+        format!(
+            "did(a where {}x = 1{})",
+            "y = 1 and (z = 2 or ".repeat(128),
+            ")".repeat(128)
+        ),
         format!("did(a{}{})", ", after last(a".repeat(128), ")".repeat(128)),
     ];
     for shape in shapes {

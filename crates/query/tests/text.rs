@@ -10,22 +10,624 @@ fn read(input: &str) -> String {
     }
 }
 
+#[track_caller]
 fn check(input: &str, expected: &str) {
-    assert_eq!(read(input), expected.trim_matches('\n'), "\n--- of: {input}");
-    if !expected.contains('^') {
-        let again = read(&read(input));
-        assert_eq!(again, expected, "the canonical text must read as itself");
+    assert_eq!(
+        read(input),
+        expected.trim_start_matches('\n'),
+        "\n--- of: {input}"
+    );
+    if input.parse::<Segment>().is_ok() {
+        assert_eq!(
+            read(expected),
+            expected,
+            "the canonical text must read as itself"
+        );
     }
 }
 
 /// Reads and prints as itself.
+#[track_caller]
 fn same(input: &str) {
     check(input, input);
 }
+
 #[test]
-fn show() {
-    for line in std::fs::read_to_string("/tmp/q-lines.txt").unwrap().lines() {
-        println!("{}\n", read(line));
+fn the_language_page_reads_as_it_stands() {
+    for text in [
+        "account_type = 'free' and count(report_generated, last 30 days) > 5",
+        "count(page_viewed where url = '/pricing', last 7 days) >= 3 and not did(trial_started)",
+        "did(purchase where product_id = 'A') and not did(product_viewed where product_id = 'B')",
+        "did(webinar_attended) and not did(signed_in, after last(webinar_attended))",
+        "industry = 'SaaS' and company_size = '51-200' and did(webinar_attended where webinar_id = 'w03')",
+        // Event selectors.
+        "did(name)",
+        "did(\"Page Viewed\" where x = 1)",
+        "did(any event)",
+        "did(any event where x = 1)",
+        "did(any event except (a, b))",
+        "did(any of (a, b where x = 1, \"c d\"))",
+        "did(any of (a, b) where x = 1)",
+        "sum(any event.amount) > 1",
+        "distinct(any of (a, b).cart.total where currency = 'EUR') > 1",
+        "max(any event except (a).amount) > 1",
+        // Predicates.
+        "did(a where x = 1 and x != 1 and x < 1 and x <= 1 and x > 1 and x >= 1)",
+        "did(a where x between 1 and 2 and y between 'a' and 'b')",
+        "did(a where x in (1, 2.5, 'a', true) and x not in ('a'))",
+        "did(a where x contains 'x' or x starts with 'x' or x ends with 'x')",
+        "did(a where x like 'a%' or x ilike '_\\%' or x matches '^a+$')",
+        "did(a where x is set and (y is not set or not z is set))",
+        "did(a where tags has 'x' and tags has any (1, 2) and tags has all ('a', 'b'))",
+        "did(a where number(p) > 1 and text(p) = '1' and time(p) > now and time(p, 's') < now and time(p, 'ms') < now)",
+        "did(a where event_name = 'a' and timestamp > 30 days ago and hour(timestamp, 'Europe/Berlin') >= 9)",
+        "did(a where weekday(timestamp) <= 5 and hour(timestamp) < 17)",
+        "did(a where amount > users.credit_limit and plan = property.plan)",
+        "did(a where flag = true and flag != false)",
+        // Attributes.
+        "users.created_at > 30 days ago and property.plan != 'x' and created_at < now",
+        "created_at between '2026-01-01' and 30 days ago",
+        "number(age) > 5 and time(renewed_at, 's') > '2026-01-01' and users.\"first name\" ilike 'a%'",
+        "users.x > property.y",
+        // Measures.
+        "count(a) = 0 and count(a) != 1.5 and count(a, last 36 hours) between 1 and 5",
+        "sum(purchase.amount where currency = 'EUR', last 90 days) > 100",
+        "min(a.x) < 1 and max(a.x) > -1 and avg(a.x) >= 0.5 and distinct(a.x) > 3",
+        "sum(number(purchase.amount)) > 5 and distinct(text(a.b.c), last 1 day) > 2",
+        "days(a, last 7 days) >= 3",
+        "days_since_last(a) > 30 and days_since_first(a where x = 1, last 90 days) < 2.5",
+        // One event by its place.
+        "first(a) in last 14 days",
+        "first(a, last 60 days) before 30 days ago",
+        "last(page_viewed).source = 'email'",
+        "nth(3, purchase where amount > 5, last 90 days).cart.total > 100",
+        "last(any event).event = 'signed_out' and last(a).timestamp > '2026-01-01'",
+        "number(last(a).x) > 5 and hour(first(a).timestamp, 'Europe/Berlin') = 9",
+        "last(a) within 7 days after users.created_at",
+        // Sequences and ranks.
+        "sequence(a then b where x = 1 then any event)",
+        "sequence(a then b, within 7 days, last 30 days)",
+        "sequence(a)",
+        "sequence(a then b, within 3 days after first(c))",
+        "top(1000, count(a, last 30 days)) or bottom(10%, sum(purchase.amount))",
+        "top(2.5%, users.age) and bottom(1, number(property.score))",
+        "user_id = 'u1' or user_id in ('a', 'b')",
+        "everyone and not nobody",
+        // Windows.
+        "did(a, last 7 days) and did(a, last 36 hours) and did(a, last 90 minutes) and did(a, last 30 seconds)",
+        "did(a, last 5 milliseconds) and did(a, last 1 day)",
+        "did(a, between 60 days ago and 30 days ago)",
+        "did(a, before 30 days ago) and did(a, since 30 days ago) and did(a, before now)",
+        "did(a, from '2026-01-01' to '2026-02-01')",
+        "did(a, since '2026-01-01T08:00:00Z') and did(a, before '2026-01-01')",
+        "did(a, after last(b)) and did(a, since first(b)) and did(a, before first(b))",
+        "did(a, after nth(2, b where x = 1, last 7 days))",
+        "did(a, within 3 days after first(b)) and did(a, within 1 hour before last(b, after first(c)))",
+        "did(a, within 7 days after users.created_at) and did(a, since property.renewed_at)",
+        "did(a, before users.x) and did(a, after property.\"y z\")",
+    ] {
+        same(text);
     }
-    same("did(a)");
+}
+
+#[test]
+fn spelling_is_made_canonical() {
+    check(
+        "ACCOUNT_TYPE = 'x' AND NOT DID(a WHERE b IS SET, LAST 2 WEEKS)",
+        "ACCOUNT_TYPE = 'x' and not did(a where b is set, last 14 days)",
+    );
+    check("a = 1 and (b = 2 and c = 3)", "a = 1 and b = 2 and c = 3");
+    check("(a = 1 or b = 2) and (c = 3)", "(a = 1 or b = 2) and c = 3");
+    check("a = 1 or (b = 2 and c = 3)", "a = 1 or b = 2 and c = 3");
+    check("not ((a = 1))", "not a = 1");
+    check("not (a = 1 or b = 2)", "not (a = 1 or b = 2)");
+    check("did(\"a\", ever)", "did(a)");
+    check(
+        "did(a, in last 7 days) and did(a in last 7 days)",
+        "did(a, last 7 days) and did(a, last 7 days)",
+    );
+    check("first(a) last 7 days", "first(a) in last 7 days");
+    check(
+        "did(a, between '2026-01-01' and '2026-02-01T00:00:00Z')",
+        "did(a, from '2026-01-01' to '2026-02-01')",
+    );
+    check(
+        "did(a, from 2 days ago to 1 days ago)",
+        "did(a, between 2 days ago and 1 day ago)",
+    );
+    check("-- why\na = 1 -- because\nand b = +2", "a = 1 and b = 2");
+    check(
+        "user_id = 5 or user_id in (-007, 'x') or user_id != 'y'",
+        "user_id = '5' or user_id in ('-7', 'x') or not user_id = 'y'",
+    );
+    check("user_id not in (1)", "not user_id = '1'");
+    check(
+        "sequence(a then b, last 30 days, within 7 days)",
+        "sequence(a then b, within 7 days, last 30 days)",
+    );
+    check(
+        "a = 5.0 and b = 1e3 and c = 99999999999999999999",
+        "a = 5.0 and b = 1000.0 and c = 1e20",
+    );
+    check("a = -9223372036854775808", "a = -9223372036854775808");
+    check(
+        "a = 'it''s' and \"b\"\"c\" = ''",
+        "a = 'it''s' and \"b\"\"c\" = ''",
+    );
+    check(
+        "\"cart\".\"total\" = 1 and cart.\"a b\" = 2",
+        "cart.total = 1 and cart.\"a b\" = 2",
+    );
+    check("last(a).event_name = 'a'", "last(a).event = 'a'");
+    check("x = time('2026-01-01')", "x = time('2026-01-01')");
+}
+
+#[test]
+fn no_word_is_reserved_where_a_name_must_stand() {
+    for text in [
+        "did(any where any = 1)",
+        "did(last, last 7 days)",
+        "did(in)",
+        "sequence(then then then)",
+        "sequence(within then after then between)",
+        "count(count) > 1 and count = 1 and first in ('a') and last is set and did = 1",
+        "sum(number.amount) > 1 and sum(number(number.number)) > 1",
+        "did(event) and did(any of (of, any, event))",
+        "did(a where set is set and number = 1 and time = 2 and timestamp > now)",
+        "first(first).first = 1",
+    ] {
+        same(text);
+    }
+    check(
+        "did(where where where = 1)",
+        "did(where where \"where\" = 1)",
+    );
+    check(
+        "did(a where not in (1) and not not = 1)",
+        "did(a where \"not\" in (1) and not \"not\" = 1)",
+    );
+    check(
+        "did(a where \"event_name\" = 1 and last = 1)",
+        "did(a where \"event_name\" = 1 and last = 1)",
+    );
+    check("last(a).\"event\" = 1", "last(a).\"event\" = 1");
+    check(
+        "\"users\".x = 1 and \"user_id\" = 1",
+        "\"users\".x = 1 and \"user_id\" = 1",
+    );
+}
+
+#[test]
+fn durations_and_calendars_are_different_things() {
+    check(
+        "count(report_generated, last 1 months) > 5",
+        "
+1:25: a month has no fixed length; write `last 30 days` or `last 1 calendar months`
+  count(report_generated, last 1 months) > 5
+                          ^^^^^^^^^^^^^",
+    );
+    check(
+        "did(a, since 2 years ago)",
+        "
+1:14: a year has no fixed length; write `730 days ago`
+  did(a, since 2 years ago)
+               ^^^^^^^",
+    );
+    check(
+        "did(a, last 1.5 hours)",
+        "
+1:8: a duration is a whole number of units
+  did(a, last 1.5 hours)
+         ^^^^^^^^^^^^^^
+  help: write `last 90 minutes`",
+    );
+    check(
+        "did(a, last 7d)",
+        "
+1:14: `d` is no unit of time
+  did(a, last 7d)
+               ^
+  help: write `7 days`",
+    );
+    check(
+        "did(a, last 7)",
+        "
+1:14: expected a unit: milliseconds, seconds, minutes, hours, days or weeks, found `)`
+  did(a, last 7)
+               ^",
+    );
+    check(
+        "did(a, last 9999999999999999 days)",
+        "
+1:8: the duration is longer than any time can be
+  did(a, last 9999999999999999 days)
+         ^^^^^^^^^^^^^^^^^^^^^^^^^^",
+    );
+    check(
+        "did(a, after 30 days ago)",
+        "
+1:14: expected an anchor after `after`: `first(E)`, `last(E)`, `nth(2, E)` or `users.created_at`, found `30`
+  did(a, after 30 days ago)
+               ^^
+  help: from an instant on is written `since`",
+    );
+    check(
+        "did(a, since '2026-13-01')",
+        "
+1:14: `2026-13-01` is no time; write RFC 3339 such as `2026-01-05T08:00:00Z`, or a date such as `2026-01-05`
+  did(a, since '2026-13-01')
+               ^^^^^^^^^^^^",
+    );
+}
+
+#[test]
+fn an_empty_window_is_a_warning() {
+    for (text, place) in [
+        (
+            "did(a, last 0 days)",
+            "1:8: the window `last 0 days` is empty: no event lies in it",
+        ),
+        (
+            "did(a, between 1 days ago and 2 days ago)",
+            "1:8: the window `between 1 days ago and 2 days ago` is empty: no event lies in it",
+        ),
+    ] {
+        let segment: Segment = text.parse().expect("is legal");
+        let [warning] = segment.warnings() else {
+            panic!("one warning for {text}")
+        };
+        assert!(
+            warning.render(text).starts_with(place),
+            "{}",
+            warning.render(text)
+        );
+    }
+}
+
+#[test]
+fn words_of_later_versions_are_named() {
+    for (text, word) in [
+        ("had(a = 1)", "`had`"),
+        ("changed(a)", "`changed`"),
+        ("held(a = 1, for 7 days)", "`held`"),
+        ("periods(a, of 7 days) > 3", "`periods`"),
+        ("weeks(a) > 1 and months(a) > 1", "`weeks`"),
+        ("stopped(a, for 30 days, after 60 days)", "`stopped`"),
+        (
+            "restarted(a, in 7 days, after gap of 30 days)",
+            "`restarted`",
+        ),
+        ("bucket('salt') < 0.1", "`bucket`"),
+        ("segment('x') or list('y')", "`segment`"),
+        ("did(a, today)", "`today`"),
+        ("did(a, this month)", "`this`"),
+        ("did(a, on '2026-01-05')", "`on`"),
+        (
+            "did(a, last 3 calendar months)",
+            "a window of `calendar` periods",
+        ),
+        (
+            "days(a, last 7 days in 'Europe/Berlin') > 1",
+            "the time zone of a window",
+        ),
+        ("count(a) > 2 * count(b)", "arithmetic between measures"),
+        ("count(a) / 2 > 1", "arithmetic between measures"),
+        (
+            "count(a) > count(b)",
+            "comparing a measure with another one",
+        ),
+        ("2 * count(a) > 3", "a measure that begins with a number"),
+        ("sequence(a without x then b)", "`without`"),
+        ("sequence(a directly then b)", "`directly`"),
+        (
+            "sequence(a then within 1 hours b)",
+            "a bound between two steps",
+        ),
+        ("sequence(a then b, same product_id)", "`same`"),
+        ("sequence(a then b, strictly)", "`strictly`"),
+    ] {
+        let shown = read(text);
+        let first = shown.lines().next().unwrap_or_default();
+        assert!(
+            first.ends_with(&format!(": {word} is not supported by this version")),
+            "{text}: {shown}"
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    check(
+        "",
+        "1:1: the segment is empty\n\n  ^\n  help: `everyone` selects every user",
+    );
+    check(
+        "purchase",
+        "
+1:1: `purchase` alone is no condition
+  purchase
+  ^^^^^^^^
+  help: compare it: `purchase = 'x'`; or, if it is an event, write `did(purchase)`",
+    );
+    check(
+        "account_type free",
+        "
+1:14: expected an operator such as `=`, `>`, `in`, `contains` or `is set`, found `free`
+  account_type free
+               ^^^^",
+    );
+    check(
+        "account_type = free",
+        "
+1:16: expected a value, found `free`
+  account_type = free
+                 ^^^^
+  help: text stands in single quotes: `'free'`",
+    );
+    check(
+        "account_type = \"free\"",
+        "
+1:16: expected a value, found `\"free\"`
+  account_type = \"free\"
+                 ^^^^^^
+  help: text stands in single quotes: `'free'`",
+    );
+    check(
+        "'account' = 'free'",
+        "
+1:1: expected a condition, found `'account'`
+  'account' = 'free'
+  ^^^^^^^^^
+  help: single quotes are for text; a name is written `account`",
+    );
+    check(
+        "did(a) did(b)",
+        "
+1:8: expected `and`, `or` or the end, found `did`
+  did(a) did(b)
+         ^^^
+  help: two conditions are joined by `and` or `or`",
+    );
+    check(
+        "count(a)",
+        "
+1:9: expected `=`, `!=`, `<`, `<=`, `>`, `>=` or `between` after the measure, found the end
+  count(a)
+          ^",
+    );
+    check(
+        "did(a last 7 days)",
+        "
+1:7: expected `,` or `)`, found `last`
+  did(a last 7 days)
+        ^^^^
+  help: a comma stands before the window",
+    );
+    check(
+        "(did(a) or did(b)",
+        "
+1:1: this `(` is never closed
+  (did(a) or did(b)
+  ^",
+    );
+    check(
+        "did(a))",
+        "
+1:7: this `)` closes nothing
+  did(a))
+        ^",
+    );
+    check(
+        "a = 'x",
+        "
+1:5: this text is never closed
+  a = 'x
+      ^
+  help: end it with `'`; inside, `'` is written `''`",
+    );
+    check(
+        "sum(purchase) > 5",
+        "
+1:13: expected `.` and a property, found `)`
+  sum(purchase) > 5
+              ^
+  help: write `sum(purchase.property)`",
+    );
+    check(
+        "did(cart.viewed)",
+        "
+1:9: an event name with a dot stands in double quotes
+  did(cart.viewed)
+          ^
+  help: write `\"cart.viewed\"`; properties belong into `where` or into `sum(event.property)`",
+    );
+    check(
+        "first(a) > '2026-01-01'",
+        "
+1:10: expected a window or `.property`, found `>`
+  first(a) > '2026-01-01'
+           ^
+  help: write `first(E) in last 14 days`, `last(E).source = 'email'` or `last(E).timestamp > '2026-01-01'`",
+    );
+    check(
+        "top(1000, credit)",
+        "
+1:11: expected a measure such as `count(purchase, last 30 days)`, found `credit`
+  top(1000, credit)
+            ^^^^^^
+  help: an attribute is a measure with its table: `users.credit` or `property.credit`",
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    check(
+        "did(a where x < true)",
+        "
+1:15: `true` and `false` have no order; compare them with `=` or `!=`
+  did(a where x < true)
+                ^^^^^^",
+    );
+    check(
+        "x in ()",
+        "
+1:3: a list needs at least one value
+  x in ()
+    ^^^^^",
+    );
+    check(
+        "x is not null and y = null",
+        "
+1:10: null is being without a value; write `is set`
+  x is not null and y = null
+           ^^^^
+1:23: nothing equals null; write `is set` or `is not set`
+  x is not null and y = null
+                        ^^^^",
+    );
+    check(
+        "top(0, count(a)) or bottom(0%, count(a)) or top(101%, count(a))",
+        "
+1:5: the size of a rank is at least 1
+  top(0, count(a)) or bottom(0%, count(a)) or top(101%, count(a))
+      ^
+  help: `nobody` selects no user
+1:28: a percentage lies above 0 and is at most 100
+  top(0, count(a)) or bottom(0%, count(a)) or top(101%, count(a))
+                             ^^
+1:49: a percentage lies above 0 and is at most 100
+  top(0, count(a)) or bottom(0%, count(a)) or top(101%, count(a))
+                                                  ^^^^",
+    );
+    check(
+        "nth(0, a).x = 1",
+        "
+1:5: events are counted from 1
+  nth(0, a).x = 1
+      ^
+  help: the earliest is `first(…)` or `nth(1, …)`",
+    );
+    check(
+        "nth(1.5, a).x = 1",
+        "
+1:5: `1.5` is no whole number
+  nth(1.5, a).x = 1
+      ^^^",
+    );
+    check(
+        "top(99999999999999999999, count(a))",
+        "
+1:5: `99999999999999999999` is too large; at most 18446744073709551615
+  top(99999999999999999999, count(a))
+      ^^^^^^^^^^^^^^^^^^^^",
+    );
+    check(
+        "x = 1e400",
+        "
+1:5: the number is too large for a 64-bit float
+  x = 1e400
+      ^^^^^",
+    );
+    check(
+        "did(a where x matches 'it''s a(b')",
+        "
+1:31: no regular expression: unclosed group
+  did(a where x matches 'it''s a(b')
+                                ^
+  help: the syntax is that of the Rust crate `regex`; a backslash makes a sign literal",
+    );
+    check(
+        "x like 'a\\'",
+        "
+1:3: the pattern ends with a lone backslash, which escapes nothing
+  x like 'a\\'
+    ^^^^^^^^^
+  help: a backslash itself is written `\\\\`",
+    );
+    check(
+        "did(a where hour(timestamp, 'Europe/Berlim') = 1)",
+        "
+1:29: unknown time zone `Europe/Berlim`
+  did(a where hour(timestamp, 'Europe/Berlim') = 1)
+                              ^^^^^^^^^^^^^^^
+  help: did you mean `Europe/Berlin`?",
+    );
+    check(
+        "did(a where hour(x) = 1)",
+        "
+1:18: `hour` takes `timestamp`, the time of the event
+  did(a where hour(x) = 1)
+                   ^",
+    );
+    check(
+        "did(a where number(timestamp) = 1)",
+        "
+1:20: `timestamp` needs no cast; a cast takes a property
+  did(a where number(timestamp) = 1)
+                     ^^^^^^^^^",
+    );
+    check(
+        "did(any event where event_name = users.x)",
+        "
+1:32: the name of an event cannot be compared with an attribute
+  did(any event where event_name = users.x)
+                                 ^^^^^^^^^
+  help: compare it with text: `event_name = 'purchase'`",
+    );
+    check(
+        "sequence(a then b, within 1 days, within 2 days)",
+        "
+1:35: `within` is given twice; a sequence takes one
+  sequence(a then b, within 1 days, within 2 days)
+                                    ^^^^^^^^^^^^^",
+    );
+    check(
+        "cout(a) > 1 and foo(b)",
+        "
+1:1: there is no function `cout`
+  cout(a) > 1 and foo(b)
+  ^^^^
+  help: did you mean `count`?
+1:17: there is no function `foo`
+  cout(a) > 1 and foo(b)
+                  ^^^
+  help: an event is asked for with `did(name)` or `count(name) > 5`",
+    );
+    check(
+        "a == 1 && b <> 2",
+        "
+1:3: equality is written `=`
+  a == 1 && b <> 2
+    ^^
+1:8: write `and`
+  a == 1 && b <> 2
+         ^^
+1:13: inequality is written `!=`
+  a == 1 && b <> 2
+              ^^",
+    );
+}
+
+#[test]
+fn several_errors_are_told_in_one_run() {
+    check(
+        "a = and\n(did(b, last 1 month) or c < false)\nand d between 1 or e",
+        "
+1:5: expected a value, found `and`
+  a = and
+      ^^^
+2:9: a month has no fixed length; write `last 30 days` or `last 1 calendar months`
+  (did(b, last 1 month) or c < false)
+          ^^^^^^^^^^^^
+2:28: `true` and `false` have no order; compare them with `=` or `!=`
+  (did(b, last 1 month) or c < false)
+                             ^^^^^^^
+3:17: expected `and` and the upper end, found `or`
+  and d between 1 or e
+                  ^^
+3:20: `e` alone is no condition
+  and d between 1 or e
+                     ^
+  help: compare it: `e = 'x'`; or, if it is an event, write `did(e)`",
+    );
 }

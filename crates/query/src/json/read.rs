@@ -1,9 +1,10 @@
 //! JSON to tree. Every error names the path of the value that is wrong.
 
 use crate::ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventName,
-    EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest,
-    Operand, Position, Predicate, RankEnd, RankSize, Segment, Source, Span, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
+    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
+    Segment, Source, Span, Test, TimePoint, Window,
 };
 use crate::checks::{self, nearest};
 use crate::diagnostic::Diagnostic;
@@ -17,15 +18,24 @@ type Read<T> = Result<T, Diagnostic>;
 const TREE_DEPTH_MAX: usize = 3 * DEPTH_MAX;
 
 pub(super) fn segment(json: &Value) -> Read<Segment> {
-    let mut reader = Reader { depth: 0, warnings: Vec::new() };
-    let top = Place { value: json, path: "$".to_owned() };
+    let mut reader = Reader {
+        depth: 0,
+        warnings: Vec::new(),
+    };
+    let top = Place {
+        value: json,
+        path: "$".to_owned(),
+    };
     let is_wrapped = json.get("v").is_some() || json.get("segment").is_some();
     let root = if is_wrapped {
         let mut fields = top.object()?;
         if let Some(version) = fields.take("v")
             && version.value != &Value::from(1)
         {
-            return Err(version.error(format!("version {} of the JSON form; this version reads 1", version.value)));
+            return Err(version.error(format!(
+                "version {} of the JSON form; this version reads 1",
+                version.value
+            )));
         }
         let node = fields.need("segment")?;
         fields.finish()?;
@@ -36,11 +46,20 @@ pub(super) fn segment(json: &Value) -> Read<Segment> {
     if levels(&root) > DEPTH_MAX {
         return Err(too_deep(&top));
     }
-    Ok(Segment { root, source: Source { text: "".into(), warnings: reader.warnings } })
+    Ok(Segment {
+        root,
+        source: Source {
+            text: "".into(),
+            warnings: reader.warnings,
+        },
+    })
 }
 
 fn too_deep(place: &Place<'_>) -> Diagnostic {
-    Diagnostic::error("too-deep", format!("{}: nested more than {DEPTH_MAX} levels deep", place.path))
+    Diagnostic::error(
+        "too-deep",
+        format!("{}: nested more than {DEPTH_MAX} levels deep", place.path),
+    )
 }
 
 /// How many levels the canonical text has, predicates and anchors left out: these have as many in
@@ -48,9 +67,11 @@ fn too_deep(place: &Place<'_>) -> Diagnostic {
 fn levels(expr: &Expr) -> usize {
     let joined = |expr: &Expr| matches!(expr.kind, ExprKind::And(_) | ExprKind::Or(_));
     match &expr.kind {
-        ExprKind::And(parts) => {
-            parts.iter().map(|part| levels(part) + usize::from(joined(part))).max().unwrap_or(0)
-        }
+        ExprKind::And(parts) => parts
+            .iter()
+            .map(|part| levels(part) + usize::from(joined(part)))
+            .max()
+            .unwrap_or(0),
         ExprKind::Or(parts) => parts
             .iter()
             .map(|part| levels(part) + usize::from(matches!(part.kind, ExprKind::Or(_))))
@@ -87,14 +108,21 @@ impl<'a> Place<'a> {
     /// A finding of [`checks`] at this place.
     fn accept(&self, finding: Option<Diagnostic>) -> Read<()> {
         match finding {
-            Some(finding) => Err(Diagnostic { message: format!("{}: {}", self.path, finding.message), ..finding }),
+            Some(finding) => Err(Diagnostic {
+                message: format!("{}: {}", self.path, finding.message),
+                ..finding
+            }),
             None => Ok(()),
         }
     }
 
     fn object(&self) -> Read<Fields<'a>> {
         match self.value {
-            Value::Object(object) => Ok(Fields { object, path: self.path.clone(), known: Vec::new() }),
+            Value::Object(object) => Ok(Fields {
+                object,
+                path: self.path.clone(),
+                known: Vec::new(),
+            }),
             _ => Err(self.expected("an object")),
         }
     }
@@ -104,7 +132,10 @@ impl<'a> Place<'a> {
             Value::Array(values) => Ok(values
                 .iter()
                 .enumerate()
-                .map(|(index, value)| Place { value, path: format!("{}[{index}]", self.path) })
+                .map(|(index, value)| Place {
+                    value,
+                    path: format!("{}[{index}]", self.path),
+                })
                 .collect()),
             _ => Err(self.expected("a list")),
         }
@@ -115,7 +146,11 @@ impl<'a> Place<'a> {
     }
 
     fn is_true(&self) -> Read<()> {
-        if self.value == &Value::Bool(true) { Ok(()) } else { Err(self.expected("true")) }
+        if self.value == &Value::Bool(true) {
+            Ok(())
+        } else {
+            Err(self.expected("true"))
+        }
     }
 
     fn number(&self) -> Read<Number> {
@@ -134,12 +169,19 @@ impl<'a> Place<'a> {
     fn duration(&self) -> Read<DurationMillis> {
         let text = self.text("a duration such as `30d`")?;
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let unit = DurationMillis::UNITS.into_iter().find(|(_, short, _)| *short == &text[digits..]);
+        let unit = DurationMillis::UNITS
+            .into_iter()
+            .find(|(_, short, _)| *short == &text[digits..]);
         let Some((_, _, unit)) = unit.filter(|_| digits > 0) else {
             let units = "`2w`, `30d`, `36h`, `90m`, `5s` or `250ms`";
-            return Err(self.error(format!("`{text}` is no duration; write a whole number and a unit: {units}")));
+            return Err(self.error(format!(
+                "`{text}` is no duration; write a whole number and a unit: {units}"
+            )));
         };
-        let millis = text[..digits].parse::<i64>().ok().and_then(|amount| amount.checked_mul(unit));
+        let millis = text[..digits]
+            .parse::<i64>()
+            .ok()
+            .and_then(|amount| amount.checked_mul(unit));
         millis
             .map(DurationMillis)
             .ok_or_else(|| self.error("the duration is longer than any time can be"))
@@ -147,7 +189,9 @@ impl<'a> Place<'a> {
 
     fn instant(&self) -> Read<i64> {
         let text = self.text("a time such as `2026-01-01`")?;
-        TimestampMillis::parse(text).map(|(instant, _)| instant.0).map_err(|error| self.error(error))
+        TimestampMillis::parse(text)
+            .map(|(instant, _)| instant.0)
+            .map_err(|error| self.error(error))
     }
 
     /// `{"ago": …}`, `{"now": true}`; `None` if the object is something else.
@@ -185,12 +229,16 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn take(&mut self, key: &'static str) -> Option<Place<'a>> {
         self.known.push(key);
-        self.object.get(key).map(|value| Place { value, path: format!("{}.{key}", self.path) })
+        self.object.get(key).map(|value| Place {
+            value,
+            path: format!("{}.{key}", self.path),
+        })
     }
 
     fn need(&mut self, key: &'static str) -> Read<Place<'a>> {
         let path = self.path.clone();
-        self.take(key).ok_or_else(|| Diagnostic::error("json", format!("{path}: the key `{key}` is missing")))
+        self.take(key)
+            .ok_or_else(|| Diagnostic::error("json", format!("{path}: the key `{key}` is missing")))
     }
 
     fn has(&self, key: &str) -> bool {
@@ -200,29 +248,51 @@ impl<'a> Fields<'a> {
     /// Which of these keys is there.
     fn which(&mut self, keys: &[&'static str]) -> Option<&'static str> {
         self.known.extend(keys);
-        keys.iter().copied().find(|key| self.object.contains_key(*key))
+        keys.iter()
+            .copied()
+            .find(|key| self.object.contains_key(*key))
     }
 
     /// No key may be left that nobody asked for.
-    fn finish(self) -> Read<()> {
-        // Two of the keys that choose between kinds of nodes: the second was never read.
-        let Some(unknown) = self.object.keys().find(|key| !self.known.contains(&key.as_str())) else {
+    fn finish(mut self) -> Read<()> {
+        let Some(unknown) = self
+            .object
+            .keys()
+            .find(|key| !self.known.contains(&key.as_str()))
+        else {
             return Ok(());
         };
-        let finding = Diagnostic::error("unknown-key", format!("{}.{unknown}: unknown key", self.path));
-        Err(match nearest(unknown, self.known.iter().copied()) {
-            Some(key) => finding.help(format!("did you mean `{key}`?")),
-            None => finding.help(format!("known here: {}", self.known.join(", "))),
-        })
+        self.known.sort_unstable();
+        self.known.dedup();
+        let finding = Diagnostic::error(
+            "unknown-key",
+            format!("{}.{unknown}: unknown key", self.path),
+        );
+        Err(
+            match nearest(unknown, self.known.iter().copied())
+                .filter(|key| !self.object.contains_key(*key))
+            {
+                Some(key) => finding.help(format!("did you mean `{key}`?")),
+                None => finding.help(format!("known here: {}", self.known.join(", "))),
+            },
+        )
     }
 
     /// As [`Fields::finish`], for objects whose kind `chosen` decided: of the `others` none may be
     /// there as well.
-    fn finish_kind(self, chosen: &str, others: &[&'static str]) -> Read<()> {
-        match others.iter().find(|key| **key != chosen && self.object.contains_key(**key)) {
+    fn finish_kind(mut self, chosen: &str, others: &[&'static str]) -> Read<()> {
+        self.known
+            .retain(|key| *key == chosen || !others.contains(key));
+        match others
+            .iter()
+            .find(|key| **key != chosen && self.object.contains_key(**key))
+        {
             Some(other) => Err(Diagnostic::error(
                 "json",
-                format!("{}: `{chosen}` and `{other}` do not go together in one object", self.path),
+                format!(
+                    "{}: `{chosen}` and `{other}` do not go together in one object",
+                    self.path
+                ),
             )),
             None => self.finish(),
         }
@@ -230,11 +300,20 @@ impl<'a> Fields<'a> {
 }
 
 const NODES: [&str; 15] = [
-    "and", "or", "not", "everyone", "nobody", "user_id", "attr", "did", "measure", "first", "last", "nth", "sequence",
-    "top", "bottom",
+    "and", "or", "not", "everyone", "nobody", "user_id", "attr", "did", "measure", "first", "last",
+    "nth", "sequence", "top", "bottom",
 ];
 const MEASURES: [&str; 10] = [
-    "count", "sum", "min", "max", "avg", "distinct", "days", "days_since_first", "days_since_last", "attr",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "distinct",
+    "days",
+    "days_since_first",
+    "days_since_last",
+    "attr",
 ];
 const SELECTORS: [&str; 3] = ["event", "any_event", "any_of"];
 const PREDICATES: [&str; 6] = ["and", "or", "not", "prop", "hour", "weekday"];
@@ -256,7 +335,8 @@ impl Reader {
     }
 
     fn node(&mut self, place: &Place<'_>) -> Read<Expr> {
-        self.nested(place, |reader| reader.node_kind(place)).map(Expr::from)
+        self.nested(place, |reader| reader.node_kind(place))
+            .map(Expr::from)
     }
 
     fn node_kind(&mut self, place: &Place<'_>) -> Read<ExprKind> {
@@ -323,7 +403,11 @@ impl Reader {
             }
             "sequence" => self.sequence(&of)?,
             _ => {
-                let end = if kind == "top" { RankEnd::Top } else { RankEnd::Bottom };
+                let end = if kind == "top" {
+                    RankEnd::Top
+                } else {
+                    RankEnd::Bottom
+                };
                 let mut inner = of.object()?;
                 let size = rank_size(&inner.need("size")?)?;
                 let measure = self.measure(&inner.need("measure")?)?;
@@ -357,10 +441,17 @@ impl Reader {
                 return Err(place.error(format!("`{later}` is not supported by this version")));
             }
         }
-        let within = fields.take("within").map(|within| within.duration()).transpose()?;
+        let within = fields
+            .take("within")
+            .map(|within| within.duration())
+            .transpose()?;
         let window = self.optional_window(&mut fields)?;
         fields.finish()?;
-        Ok(ExprKind::Sequence { steps, within, window })
+        Ok(ExprKind::Sequence {
+            steps,
+            within,
+            window,
+        })
     }
 
     /// A selector and a window, and no other key.
@@ -374,10 +465,17 @@ impl Reader {
 
     fn selector(&mut self, place: &Place<'_>, fields: &mut Fields<'_>) -> Read<EventSelector> {
         let Some(kind) = fields.which(&SELECTORS) else {
-            return Err(place.error("which event? one of the keys `event`, `any_event` and `any_of` is needed"));
+            return Err(place.error(
+                "which event? one of the keys `event`, `any_event` and `any_of` is needed",
+            ));
         };
-        if let Some(other) = SELECTORS.iter().find(|key| **key != kind && fields.has(key)) {
-            return Err(place.error(format!("`{kind}` and `{other}` do not go together in one object")));
+        if let Some(other) = SELECTORS
+            .iter()
+            .find(|key| **key != kind && fields.has(key))
+        {
+            return Err(place.error(format!(
+                "`{kind}` and `{other}` do not go together in one object"
+            )));
         }
         let of = fields.need(kind)?;
         let names = match kind {
@@ -410,7 +508,11 @@ impl Reader {
             }
         };
         let filter = self.filter(fields)?;
-        Ok(EventSelector { names, filter, span: Span::default() })
+        Ok(EventSelector {
+            names,
+            filter,
+            span: Span::default(),
+        })
     }
 
     fn filter(&mut self, fields: &mut Fields<'_>) -> Read<Option<Predicate>> {
@@ -427,9 +529,10 @@ impl Reader {
     fn predicate_kind(&mut self, place: &Place<'_>) -> Read<Predicate> {
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&PREDICATES) else {
-            return Err(place
-                .error("this object is no predicate")
-                .help(format!("a predicate has one of the keys {}", PREDICATES.join(", "))));
+            return Err(place.error("this object is no predicate").help(format!(
+                "a predicate has one of the keys {}",
+                PREDICATES.join(", ")
+            )));
         };
         let predicate = match kind {
             "and" | "or" => {
@@ -444,7 +547,9 @@ impl Reader {
                     }
                 }
                 match parts.len() {
-                    0 => return Err(list.error("the list is empty; it needs at least one predicate")),
+                    0 => {
+                        return Err(list.error("the list is empty; it needs at least one predicate"));
+                    }
                     1 => parts.swap_remove(0),
                     _ if is_and => Predicate::And(parts),
                     _ => Predicate::Or(parts),
@@ -457,7 +562,11 @@ impl Reader {
             _ => {
                 let operand = operand(&mut fields, place, &["event_name"])?;
                 let test = test(&mut fields, place, &operand)?;
-                Predicate::Test { operand, test, span: Span::default() }
+                Predicate::Test {
+                    operand,
+                    test,
+                    span: Span::default(),
+                }
             }
         };
         fields.finish_kind(kind, &PREDICATES)?;
@@ -474,8 +583,12 @@ impl Reader {
     fn window(&mut self, place: &Place<'_>) -> Read<Window> {
         let window = self.bare_window(place)?;
         if checks::is_always_empty(&window) {
-            let message = format!("{}: the window `{window}` is empty: no event lies in it", place.path);
-            self.warnings.push(Diagnostic::warning("empty-window", message));
+            let message = format!(
+                "{}: the window `{window}` is empty: no event lies in it",
+                place.path
+            );
+            self.warnings
+                .push(Diagnostic::warning("empty-window", message));
         }
         Ok(window)
     }
@@ -499,9 +612,10 @@ impl Reader {
             return Ok(window);
         }
         let Some(kind) = fields.which(&WINDOWS) else {
-            return Err(place
-                .error("this object is no window")
-                .help(format!("a window is \"ever\" or has one of the keys {}, within", WINDOWS.join(", "))));
+            return Err(place.error("this object is no window").help(format!(
+                "a window is \"ever\" or has one of the keys {}, within",
+                WINDOWS.join(", ")
+            )));
         };
         let of = fields.need(kind)?;
         let window = match kind {
@@ -527,7 +641,10 @@ impl Reader {
 
     fn anchored(&mut self, relation: AnchorRelation, place: &Place<'_>) -> Read<Window> {
         let anchor = self.nested(place, |reader| reader.anchor(place))?;
-        Ok(Window::Anchored { relation, anchor: Box::new(anchor) })
+        Ok(Window::Anchored {
+            relation,
+            anchor: Box::new(anchor),
+        })
     }
 
     fn anchor(&mut self, place: &Place<'_>) -> Read<Anchor> {
@@ -540,7 +657,9 @@ impl Reader {
         let anchor = if kind == "attr" {
             let attribute = attribute(&of)?;
             if attribute.table.is_none() {
-                return Err(of.error("an anchor names the table of its attribute: `users.x` or `property.x`"));
+                return Err(of.error(
+                    "an anchor names the table of its attribute: `users.x` or `property.x`",
+                ));
             }
             Anchor::Attribute(attribute)
         } else {
@@ -566,15 +685,19 @@ impl Reader {
         let events = self.selector(place, &mut fields)?;
         let window = self.optional_window(&mut fields)?;
         fields.finish()?;
-        Ok(Occurrence { position, of: EventWindow { events, window } })
+        Ok(Occurrence {
+            position,
+            of: EventWindow { events, window },
+        })
     }
 
     fn measure(&mut self, place: &Place<'_>) -> Read<Measure> {
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&MEASURES) else {
-            return Err(place
-                .error("this object is no measure")
-                .help(format!("a measure has one of the keys {}", MEASURES.join(", "))));
+            return Err(place.error("this object is no measure").help(format!(
+                "a measure has one of the keys {}",
+                MEASURES.join(", ")
+            )));
         };
         let of = fields.need(kind)?;
         let function = match kind {
@@ -592,13 +715,20 @@ impl Reader {
                 let property_place = inner.need("prop")?;
                 let property = path(&property_place)?;
                 if property_place.value == "event_name" || property_place.value == "timestamp" {
-                    let message = format!("`{property}` cannot be aggregated; a property of that name is [\"{property}\"]");
+                    let message = format!(
+                        "`{property}` cannot be aggregated; a property of that name is [\"{property}\"]"
+                    );
                     return Err(property_place.error(message));
                 }
                 let cast = cast(&mut inner)?;
                 let window = self.optional_window(&mut inner)?;
                 inner.finish()?;
-                Measure::Aggregate { function, property, cast, of: EventWindow { events, window } }
+                Measure::Aggregate {
+                    function,
+                    property,
+                    cast,
+                    of: EventWindow { events, window },
+                }
             }
             (None, "count") => Measure::Count(self.events(&of)?),
             (None, "days") => Measure::Days(self.events(&of)?),
@@ -607,7 +737,9 @@ impl Reader {
             (None, _) => {
                 let operand = attribute_operand(&of, &mut fields)?;
                 if operand.attribute.table.is_none() {
-                    return Err(of.error("a measure names the table of its attribute: `users.x` or `property.x`"));
+                    return Err(of.error(
+                        "a measure names the table of its attribute: `users.x` or `property.x`",
+                    ));
                 }
                 Measure::Attribute(operand)
             }
@@ -618,7 +750,10 @@ impl Reader {
 }
 
 fn event_name(place: &Place<'_>) -> Read<EventName> {
-    Ok(EventName { name: place.text("the name of an event")?.to_owned(), span: Span::default() })
+    Ok(EventName {
+        name: place.text("the name of an event")?.to_owned(),
+        span: Span::default(),
+    })
 }
 
 /// A user id: text or an integer.
@@ -635,7 +770,11 @@ fn user_ids(place: &Place<'_>) -> Read<Vec<String>> {
         return Ok(vec![user_id(place)?]);
     }
     let ids: Vec<String> = place.list()?.iter().map(user_id).collect::<Read<_>>()?;
-    if ids.is_empty() { Err(place.error("the list is empty; it needs at least one user id")) } else { Ok(ids) }
+    if ids.is_empty() {
+        Err(place.error("the list is empty; it needs at least one user id"))
+    } else {
+        Ok(ids)
+    }
 }
 
 /// `{"attr": "user_id", "op": …, "value": …}`.
@@ -653,24 +792,35 @@ fn user_id_test(fields: &mut Fields<'_>) -> Read<ExprKind> {
         return Err(value.expected(if list { "a list" } else { "a user id" }));
     }
     let ids = ExprKind::UserId(user_ids(&value)?);
-    Ok(if negated { ExprKind::Not(Box::new(ids.into())) } else { ids })
+    Ok(if negated {
+        ExprKind::Not(Box::new(ids.into()))
+    } else {
+        ids
+    })
 }
 
 fn rank_size(place: &Place<'_>) -> Read<RankSize> {
     let size = match place.value {
         Value::String(text) => {
-            let percent = text.strip_suffix('%').and_then(|digits| digits.parse().ok());
+            let percent = text
+                .strip_suffix('%')
+                .and_then(|digits| digits.parse().ok());
             percent.map(RankSize::Percent)
         }
         value => value.as_u64().map(RankSize::Users),
     };
-    let size = size.ok_or_else(|| place.expected("a number of users or a percentage such as `10%`"))?;
+    let size =
+        size.ok_or_else(|| place.expected("a number of users or a percentage such as `10%`"))?;
     place.accept(checks::rank_problem(size))?;
     Ok(size)
 }
 
 fn attribute(place: &Place<'_>) -> Read<AttributeRef> {
-    let plain = |table, name: &str| AttributeRef { table, name: name.to_owned(), span: Span::default() };
+    let plain = |table, name: &str| AttributeRef {
+        table,
+        name: name.to_owned(),
+        span: Span::default(),
+    };
     if let Value::String(text) = place.value {
         return Ok(match text.split_once('.') {
             Some(("users", name)) => plain(Some(AttributeTable::Users), name),
@@ -693,11 +843,16 @@ fn attribute(place: &Place<'_>) -> Read<AttributeRef> {
 }
 
 fn attribute_operand(place: &Place<'_>, fields: &mut Fields<'_>) -> Read<AttributeOperand> {
-    Ok(AttributeOperand { attribute: attribute(place)?, cast: cast(fields)? })
+    Ok(AttributeOperand {
+        attribute: attribute(place)?,
+        cast: cast(fields)?,
+    })
 }
 
 fn cast(fields: &mut Fields<'_>) -> Read<Option<Cast>> {
-    let Some(place) = fields.take("cast") else { return Ok(None) };
+    let Some(place) = fields.take("cast") else {
+        return Ok(None);
+    };
     let unit = fields.take("unit");
     let cast = match place.text("`number`, `text` or `time`")? {
         "number" => Cast::Number,
@@ -705,7 +860,9 @@ fn cast(fields: &mut Fields<'_>) -> Read<Option<Cast>> {
         "time" => Cast::Time,
         _ => return Err(place.expected("`number`, `text` or `time`")),
     };
-    let Some(unit) = unit else { return Ok(Some(cast)) };
+    let Some(unit) = unit else {
+        return Ok(Some(cast));
+    };
     match (cast, unit.text("`s` or `ms`")?) {
         (Cast::Time, "s") => Ok(Some(Cast::TimeSeconds)),
         (Cast::Time, "ms") => Ok(Some(Cast::TimeMillis)),
@@ -723,7 +880,10 @@ fn path(place: &Place<'_>) -> Read<String> {
     if parts.is_empty() {
         return Err(place.expected("a property"));
     }
-    let parts: Vec<&str> = parts.iter().map(|part| part.text("a part of a path")).collect::<Read<_>>()?;
+    let parts: Vec<&str> = parts
+        .iter()
+        .map(|part| part.text("a part of a path"))
+        .collect::<Read<_>>()?;
     Ok(parts.join("."))
 }
 
@@ -731,7 +891,9 @@ fn path(place: &Place<'_>) -> Read<String> {
 fn operand(fields: &mut Fields<'_>, place: &Place<'_>, names: &[&str]) -> Read<Operand> {
     const KINDS: [&str; 3] = ["prop", "hour", "weekday"];
     let Some(kind) = fields.which(&KINDS) else {
-        return Err(place.error("what is tested? one of the keys `prop`, `hour` and `weekday` is needed"));
+        return Err(
+            place.error("what is tested? one of the keys `prop`, `hour` and `weekday` is needed")
+        );
     };
     let of = fields.need(kind)?;
     if kind != "prop" {
@@ -739,9 +901,20 @@ fn operand(fields: &mut Fields<'_>, place: &Place<'_>, names: &[&str]) -> Read<O
             return Err(of.expected("`timestamp`"));
         }
         let zone_place = fields.take("zone");
-        let zone = zone_place.as_ref().map(|zone| zone.text("a time zone")).transpose()?.map(str::to_owned);
-        let operand = if kind == "hour" { Operand::Hour { zone } } else { Operand::Weekday { zone } };
-        zone_place.as_ref().unwrap_or(&of).accept(checks::operand_problem(&operand))?;
+        let zone = zone_place
+            .as_ref()
+            .map(|zone| zone.text("a time zone"))
+            .transpose()?
+            .map(str::to_owned);
+        let operand = if kind == "hour" {
+            Operand::Hour { zone }
+        } else {
+            Operand::Weekday { zone }
+        };
+        zone_place
+            .as_ref()
+            .unwrap_or(&of)
+            .accept(checks::operand_problem(&operand))?;
         return Ok(operand);
     }
     let property = path(&of)?;
@@ -754,7 +927,9 @@ fn operand(fields: &mut Fields<'_>, place: &Place<'_>, names: &[&str]) -> Read<O
         (None, None) => Ok(Operand::Property(property)),
         (None, Some(cast)) => Ok(Operand::Cast { cast, property }),
         (Some(operand), None) => Ok(operand),
-        (Some(_), Some(_)) => Err(of.error(format!("`{property}` needs no cast; a cast takes a property"))),
+        (Some(_), Some(_)) => Err(of.error(format!(
+            "`{property}` needs no cast; a cast takes a property"
+        ))),
     }
 }
 
@@ -794,7 +969,9 @@ fn test_with_value(op: &Place<'_>, name: &str, value: &Place<'_>) -> Read<Test> 
             let right = attribute(&inner.need("attr")?)?;
             inner.finish()?;
             if right.table.is_none() {
-                return Err(value.error("an attribute on the right side names its table: `users.x` or `property.x`"));
+                return Err(value.error(
+                    "an attribute on the right side names its table: `users.x` or `property.x`",
+                ));
             }
             return Ok(Test::CompareAttribute(op, right));
         }

@@ -1,9 +1,9 @@
 //! Tree to JSON.
 
 use crate::ast::{
-    Anchor, AnchorRelation, AttributeOperand, AttributeRef, Cast, EventName, EventNames, EventSelector,
-    EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, Position,
-    Predicate, RankEnd, RankSize, Test, TimePoint, Window,
+    Anchor, AnchorRelation, AttributeOperand, AttributeRef, Cast, EventName, EventNames,
+    EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence,
+    OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize, Test, TimePoint, Window,
 };
 use crate::print::time_text;
 use crowdset_types::{DurationMillis, Number};
@@ -48,15 +48,30 @@ pub(super) fn expr(expr: &Expr) -> Value {
                     object.insert("in".into(), self::window(window));
                 }
                 OccurrenceTest::Property { operand, test } => {
-                    put_operand(&mut object, operand, "event", &["event", "event_name", "timestamp"]);
+                    put_operand(
+                        &mut object,
+                        operand,
+                        "event",
+                        &["event", "event_name", "timestamp"],
+                    );
                     put_test(&mut object, test);
                 }
             }
             object.into()
         }
-        ExprKind::Sequence { steps, within, window } => {
+        ExprKind::Sequence {
+            steps,
+            within,
+            window,
+        } => {
             let mut object = Object::new();
-            object.insert("steps".into(), steps.iter().map(|step| Value::Object(selector(step))).collect());
+            object.insert(
+                "steps".into(),
+                steps
+                    .iter()
+                    .map(|step| Value::Object(selector(step)))
+                    .collect(),
+            );
             if let Some(within) = within {
                 object.insert("within".into(), duration(*within));
             }
@@ -72,7 +87,10 @@ pub(super) fn expr(expr: &Expr) -> Value {
                 RankSize::Users(users) => json!(users),
                 RankSize::Percent(percent) => json!(format!("{percent}%")),
             };
-            one(end, json!({"size": size, "measure": self::measure(measure)}))
+            one(
+                end,
+                json!({"size": size, "measure": self::measure(measure)}),
+            )
         }
     }
 }
@@ -82,7 +100,10 @@ fn attribute(attribute: &AttributeRef) -> Value {
     match attribute.table {
         Some(table) => json!(format!("{table}.{name}")),
         // As a plain string it would mean something else.
-        None if name.starts_with("users.") || name.starts_with("property.") || name == "user_id" => {
+        None if name.starts_with("users.")
+            || name.starts_with("property.")
+            || name == "user_id" =>
+        {
             json!({"name": name})
         }
         None => json!(name),
@@ -113,7 +134,11 @@ fn put_cast(object: &mut Object, cast: Option<Cast>) {
 
 /// A property's path; in parts where the plain text is taken by something else.
 fn path(property: &str, taken: &[&str]) -> Value {
-    if taken.contains(&property) { json!([property]) } else { json!(property) }
+    if taken.contains(&property) {
+        json!([property])
+    } else {
+        json!(property)
+    }
 }
 
 fn put_operand(object: &mut Object, operand: &Operand, event_name: &str, taken: &[&str]) {
@@ -218,7 +243,10 @@ fn selector(selector: &EventSelector) -> Object {
         EventNames::Any { except } => {
             object.insert("any_event".into(), json!(true));
             if !except.is_empty() {
-                object.insert("except".into(), except.iter().map(|event| event.name.as_str()).collect());
+                object.insert(
+                    "except".into(),
+                    except.iter().map(|event| event.name.as_str()).collect(),
+                );
             }
         }
         EventNames::AnyOf(parts) => {
@@ -255,7 +283,12 @@ fn predicate(predicate: &Predicate) -> Value {
         Predicate::Not(inner) => one("not", self::predicate(inner)),
         Predicate::Test { operand, test, .. } => {
             let mut object = Object::new();
-            put_operand(&mut object, operand, "event_name", &["event_name", "timestamp"]);
+            put_operand(
+                &mut object,
+                operand,
+                "event_name",
+                &["event_name", "timestamp"],
+            );
             put_test(&mut object, test);
             object.into()
         }
@@ -275,8 +308,12 @@ fn window(window: &Window) -> Value {
                 AnchorRelation::Since => one("since", anchor),
                 AnchorRelation::After => one("after", anchor),
                 AnchorRelation::Before => one("before", anchor),
-                AnchorRelation::WithinAfter(length) => json!({"within": duration(length), "after": anchor}),
-                AnchorRelation::WithinBefore(length) => json!({"within": duration(length), "before": anchor}),
+                AnchorRelation::WithinAfter(length) => {
+                    json!({"within": duration(length), "after": anchor})
+                }
+                AnchorRelation::WithinBefore(length) => {
+                    json!({"within": duration(length), "before": anchor})
+                }
             }
         }
     }
@@ -308,7 +345,12 @@ fn measure(measure: &Measure) -> Value {
         Measure::Days(of) => one("days", events(of).into()),
         Measure::DaysSinceFirst(of) => one("days_since_first", events(of).into()),
         Measure::DaysSinceLast(of) => one("days_since_last", events(of).into()),
-        Measure::Aggregate { function, property, cast, of } => {
+        Measure::Aggregate {
+            function,
+            property,
+            cast,
+            of,
+        } => {
             let mut object = events(of);
             object.insert("prop".into(), path(property, &["event_name", "timestamp"]));
             put_cast(&mut object, *cast);

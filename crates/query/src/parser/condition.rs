@@ -2,8 +2,8 @@
 
 use super::{LATER_FUNCTIONS, Parse, Parser, Reported, shorten};
 use crate::ast::{
-    Aggregate, AttributeOperand, AttributeRef, Expr, ExprKind, Measure, NumberTest, Occurrence, OccurrenceTest,
-    Operand, RankEnd, RankSize, Span,
+    Aggregate, AttributeOperand, AttributeRef, Expr, ExprKind, Measure, NumberTest, Occurrence,
+    OccurrenceTest, Operand, RankEnd, RankSize, Span,
 };
 use crate::checks;
 use crate::diagnostic::Diagnostic;
@@ -11,8 +11,26 @@ use crate::lexer::Token;
 
 /// Functions that begin a condition, for suggestions.
 const FUNCTIONS: [&str; 20] = [
-    "did", "count", "sum", "min", "max", "avg", "distinct", "days", "days_since_first", "days_since_last", "first",
-    "last", "nth", "sequence", "top", "bottom", "number", "text", "time", "not",
+    "did",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "distinct",
+    "days",
+    "days_since_first",
+    "days_since_last",
+    "first",
+    "last",
+    "nth",
+    "sequence",
+    "top",
+    "bottom",
+    "number",
+    "text",
+    "time",
+    "not",
 ];
 
 impl Parser<'_> {
@@ -22,9 +40,12 @@ impl Parser<'_> {
             Token::Quoted => return self.attribute_condition(),
             Token::Number | Token::Minus | Token::Plus => {
                 let span = self.span();
-                let finding = Diagnostic::error("later", "a measure that begins with a number is not supported by this version")
-                    .at(span)
-                    .help("a condition begins with a name: `count(purchase) > 5`");
+                let finding = Diagnostic::error(
+                    "later",
+                    "a measure that begins with a number is not supported by this version",
+                )
+                .at(span)
+                .help("a condition begins with a name: `count(purchase) > 5`");
                 return Err(self.report(finding));
             }
             Token::Text => {
@@ -52,7 +73,11 @@ impl Parser<'_> {
             return Ok(ExprKind::Nobody);
         }
         if self.is_word("true") || self.is_word("false") {
-            let cure = if self.is_word("true") { "everyone" } else { "nobody" };
+            let cure = if self.is_word("true") {
+                "everyone"
+            } else {
+                "nobody"
+            };
             let span = self.span();
             return Err(self.expected_with("a condition", |finding| {
                 finding.help(format!("write `{cure}`")).suggest(span, cure)
@@ -76,18 +101,30 @@ impl Parser<'_> {
         if !self.test_begins_at(0) && self.token() != Token::Word {
             let name = shorten(&attribute.name);
             let span = attribute.span;
-            if matches!(self.token(), Token::Plus | Token::Minus | Token::Star | Token::Slash) {
+            if matches!(
+                self.token(),
+                Token::Plus | Token::Minus | Token::Star | Token::Slash
+            ) {
                 let span = self.span();
                 return Err(self.later("arithmetic", span));
             }
             if matches!(self.token(), Token::End | Token::Close) {
-                let finding = Diagnostic::error("expected", format!("`{name}` alone is no condition"))
-                    .at(span)
-                    .help(format!("compare it: `{name} = 'x'`; or, if it is an event, write `did({name})`"));
+                let finding =
+                    Diagnostic::error("expected", format!("`{name}` alone is no condition"))
+                        .at(span)
+                        .help(format!(
+                            "compare it: `{name} = 'x'`; or, if it is an event, write `did({name})`"
+                        ));
                 return Err(self.report(finding));
             }
         }
-        self.attribute_test(start, AttributeOperand { attribute, cast: None })
+        self.attribute_test(
+            start,
+            AttributeOperand {
+                attribute,
+                cast: None,
+            },
+        )
     }
 
     fn attribute_test(&mut self, start: Span, operand: AttributeOperand) -> Parse<ExprKind> {
@@ -124,7 +161,11 @@ impl Parser<'_> {
             }
         }
         self.close(open, "`,` or `)`")?;
-        Ok(if not_in { negated(ids, self.since(start)) } else { ExprKind::UserId(ids) })
+        Ok(if not_in {
+            negated(ids, self.since(start))
+        } else {
+            ExprKind::UserId(ids)
+        })
     }
 
     fn function_condition(&mut self, function: &str) -> Parse<ExprKind> {
@@ -143,7 +184,14 @@ impl Parser<'_> {
             "top" | "bottom" => {
                 self.advance();
                 let open = self.advance().span;
-                self.rank(if function == "top" { RankEnd::Top } else { RankEnd::Bottom }, open)
+                self.rank(
+                    if function == "top" {
+                        RankEnd::Top
+                    } else {
+                        RankEnd::Bottom
+                    },
+                    open,
+                )
             }
             "first" | "last" | "nth" => {
                 let occurrence = self.any_occurrence()?;
@@ -154,13 +202,22 @@ impl Parser<'_> {
                 let measure = self.measure()?;
                 self.measure_condition(measure)
             }
-            _ if LATER_FUNCTIONS.contains(&function) => Err(self.later(&format!("`{function}`"), start)),
+            _ if LATER_FUNCTIONS.contains(&function) => {
+                Err(self.later(&format!("`{function}`"), start))
+            }
             _ => {
-                let finding = Diagnostic::error("function", format!("there is no function `{}`", shorten(function)))
-                    .at(start);
+                let finding = Diagnostic::error(
+                    "function",
+                    format!("there is no function `{}`", shorten(function)),
+                )
+                .at(start);
                 let finding = match checks::nearest(function, FUNCTIONS.into_iter()) {
-                    Some(name) => finding.help(format!("did you mean `{name}`?")).suggest(start, name),
-                    None => finding.help("an event is asked for with `did(name)` or `count(name) > 5`"),
+                    Some(name) => finding
+                        .help(format!("did you mean `{name}`?"))
+                        .suggest(start, name),
+                    None => {
+                        finding.help("an event is asked for with `did(name)` or `count(name) > 5`")
+                    }
                 };
                 Err(self.report(finding))
             }
@@ -186,14 +243,25 @@ impl Parser<'_> {
                 None => self.calendar_rest(function, &operand, span, open)?,
             };
             let test = self.test_of(start, &operand)?;
-            return Ok(ExprKind::Occurrence { occurrence, test: OccurrenceTest::Property { operand, test } });
+            return Ok(ExprKind::Occurrence {
+                occurrence,
+                test: OccurrenceTest::Property { operand, test },
+            });
         }
         let Some(cast) = cast else {
-            return Err(self.expected(&format!("`last(E).timestamp` or the like inside `{function}`")));
+            return Err(self.expected(&format!(
+                "`last(E).timestamp` or the like inside `{function}`"
+            )));
         };
         let attribute = self.attribute()?;
         let cast = self.cast_rest(cast, open)?;
-        self.attribute_test(start, AttributeOperand { attribute, cast: Some(cast) })
+        self.attribute_test(
+            start,
+            AttributeOperand {
+                attribute,
+                cast: Some(cast),
+            },
+        )
     }
 
     fn any_occurrence(&mut self) -> Parse<Occurrence> {
@@ -211,8 +279,12 @@ impl Parser<'_> {
                 let test = self.test_of(start, &operand)?;
                 OccurrenceTest::Property { operand, test }
             }
-            Token::Word if !self.is_word("and") && !self.is_word("or") => OccurrenceTest::When(self.window()?),
-            Token::Plus | Token::Minus | Token::Star | Token::Slash => return Err(self.later("arithmetic", start)),
+            Token::Word if !self.is_word("and") && !self.is_word("or") => {
+                OccurrenceTest::When(self.window()?)
+            }
+            Token::Plus | Token::Minus | Token::Star | Token::Slash => {
+                return Err(self.later("arithmetic", start));
+            }
             _ => {
                 return Err(self.expected_with("a window or `.property`", |finding| {
                     finding.help("write `first(E) in last 14 days`, `last(E).source = 'email'` or `last(E).timestamp > '2026-01-01'`")
@@ -246,7 +318,10 @@ impl Parser<'_> {
             // Digits, point and exponent are always a float.
             RankSize::Percent(text.parse().unwrap_or(f64::INFINITY))
         } else {
-            RankSize::Users(self.whole("a number of users or a percentage such as `10%`", u64::MAX)?.0)
+            RankSize::Users(
+                self.whole("a number of users or a percentage such as `10%`", u64::MAX)?
+                    .0,
+            )
         };
         let span = self.since(start);
         self.accept(checks::rank_problem(size), span)?;
@@ -263,17 +338,26 @@ impl Parser<'_> {
     fn measure(&mut self) -> Parse<Measure> {
         if self.table().is_some() {
             let attribute = self.attribute()?;
-            return Ok(Measure::Attribute(AttributeOperand { attribute, cast: None }));
+            return Ok(Measure::Attribute(AttributeOperand {
+                attribute,
+                cast: None,
+            }));
         }
         if let Some(cast) = self.cast_begins() {
             self.advance();
             let open = self.advance().span;
             let attribute = self.table_attribute()?;
             let cast = self.cast_rest(cast, open)?;
-            return Ok(Measure::Attribute(AttributeOperand { attribute, cast: Some(cast) }));
+            return Ok(Measure::Attribute(AttributeOperand {
+                attribute,
+                cast: Some(cast),
+            }));
         }
         let Some(function) = self.function().filter(|function| is_measure(function)) else {
-            if let Some(function) = self.function().filter(|function| LATER_FUNCTIONS.contains(&function.as_str())) {
+            if let Some(function) = self
+                .function()
+                .filter(|function| LATER_FUNCTIONS.contains(&function.as_str()))
+            {
                 let span = self.span();
                 return Err(self.later(&format!("`{function}`"), span));
             }
@@ -293,7 +377,12 @@ impl Parser<'_> {
             _ => Aggregate::Distinct,
         };
         let (property, cast, of) = self.property_and_events(open, &function)?;
-        Ok(Measure::Aggregate { function: aggregate, property, cast, of })
+        Ok(Measure::Aggregate {
+            function: aggregate,
+            property,
+            cast,
+            of,
+        })
     }
 
     fn table_attribute(&mut self) -> Parse<AttributeRef> {
@@ -304,7 +393,8 @@ impl Parser<'_> {
     }
 
     fn bare_measure(&mut self) -> Reported {
-        let bare = matches!(self.token(), Token::Word | Token::Quoted) && self.ahead(1).token != Token::Open;
+        let bare = matches!(self.token(), Token::Word | Token::Quoted)
+            && self.ahead(1).token != Token::Open;
         let shown = shorten(self.slice(self.span()));
         self.expected_with("a measure such as `count(purchase, last 30 days)`", |finding| {
             if bare {
@@ -319,7 +409,10 @@ impl Parser<'_> {
         self.no_arithmetic_of_measures()?;
         if let Some(op) = self.compare_op() {
             let value = self.measured_number()?;
-            return Ok(ExprKind::Measure { measure, test: NumberTest::Compare(op, value) });
+            return Ok(ExprKind::Measure {
+                measure,
+                test: NumberTest::Compare(op, value),
+            });
         }
         if self.take_word("between") {
             let low = self.measured_number()?;
@@ -327,17 +420,27 @@ impl Parser<'_> {
                 return Err(self.expected("`and` and the upper end"));
             }
             let high = self.measured_number()?;
-            return Ok(ExprKind::Measure { measure, test: NumberTest::Between(low, high) });
+            return Ok(ExprKind::Measure {
+                measure,
+                test: NumberTest::Between(low, high),
+            });
         }
         let start = self.span();
         if self.take_word("in") || self.is_word("not") && self.is_word_at(1, "in") {
-            return Err(self.error("expected", start, "a measure is compared with one number; join several with `or`"));
+            return Err(self.error(
+                "expected",
+                start,
+                "a measure is compared with one number; join several with `or`",
+            ));
         }
         Err(self.expected("`=`, `!=`, `<`, `<=`, `>`, `>=` or `between` after the measure"))
     }
 
     fn measured_number(&mut self) -> Parse<crowdset_types::Number> {
-        let names_measure = self.function().is_some_and(|function| is_measure(&function)) || self.table().is_some();
+        let names_measure = self
+            .function()
+            .is_some_and(|function| is_measure(&function))
+            || self.table().is_some();
         if names_measure {
             let span = self.span();
             return Err(self.later("comparing a measure with another one", span));
@@ -351,7 +454,10 @@ impl Parser<'_> {
     }
 
     fn no_arithmetic_of_measures(&mut self) -> Parse<()> {
-        if matches!(self.token(), Token::Plus | Token::Minus | Token::Star | Token::Slash) {
+        if matches!(
+            self.token(),
+            Token::Plus | Token::Minus | Token::Star | Token::Slash
+        ) {
             let span = self.span();
             return Err(self.later("arithmetic between measures", span));
         }
@@ -362,12 +468,23 @@ impl Parser<'_> {
 fn is_measure(function: &str) -> bool {
     matches!(
         function,
-        "count" | "sum" | "min" | "max" | "avg" | "distinct" | "days" | "days_since_first" | "days_since_last"
+        "count"
+            | "sum"
+            | "min"
+            | "max"
+            | "avg"
+            | "distinct"
+            | "days"
+            | "days_since_first"
+            | "days_since_last"
     )
 }
 
 fn negated(ids: Vec<String>, span: Span) -> ExprKind {
-    ExprKind::Not(Box::new(Expr { kind: ExprKind::UserId(ids), span }))
+    ExprKind::Not(Box::new(Expr {
+        kind: ExprKind::UserId(ids),
+        span,
+    }))
 }
 
 #[cfg(test)]
@@ -377,8 +494,12 @@ mod tests {
     #[test]
     fn every_suggested_function_is_one() {
         for function in FUNCTIONS {
-            let error = crate::parser::parse(&format!("{function}()")).expect_err("has no argument");
-            assert!(!error.message().contains("no function"), "{function}: {error}");
+            let error =
+                crate::parser::parse(&format!("{function}()")).expect_err("has no argument");
+            assert!(
+                !error.message().contains("no function"),
+                "{function}: {error}"
+            );
         }
     }
 }

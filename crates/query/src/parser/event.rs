@@ -2,7 +2,8 @@
 
 use super::{LATER_SEQUENCE_OPTIONS, LATER_STEP_WORDS, Parse, Parser};
 use crate::ast::{
-    Cast, EventName, EventNames, EventSelector, EventWindow, ExprKind, Occurrence, Position, Predicate, Span, Window,
+    Cast, EventName, EventNames, EventSelector, EventWindow, ExprKind, Occurrence, Position,
+    Predicate, Span, Window,
 };
 use crate::checks;
 use crate::diagnostic::Diagnostic;
@@ -36,16 +37,30 @@ impl Parser<'_> {
             Window::Ever
         };
         if self.token() == Token::Word && window == Window::Ever {
-            let begins = ["last", "since", "before", "after", "within", "between", "from", "ever"];
+            let begins = [
+                "last", "since", "before", "after", "within", "between", "from", "ever",
+            ];
             if self.word_among(&begins).is_some() {
                 let span = self.span();
-                let gap = Span { start: span.start, end: span.start };
+                let gap = Span {
+                    start: span.start,
+                    end: span.start,
+                };
                 return Err(self.expected_with("`,` or `)`", |finding| {
-                    finding.help("a comma stands before the window").suggest(gap, ", ")
+                    finding
+                        .help("a comma stands before the window")
+                        .suggest(gap, ", ")
                 }));
             }
         }
-        self.close(open, if window == Window::Ever { "`where`, `,` or `)`" } else { "`)`" })?;
+        self.close(
+            open,
+            if window == Window::Ever {
+                "`where`, `,` or `)`"
+            } else {
+                "`)`"
+            },
+        )?;
         Ok(window)
     }
 
@@ -54,12 +69,20 @@ impl Parser<'_> {
         let start = self.span();
         let names = self.event_names()?;
         let filter = self.filter()?;
-        Ok(EventSelector { names, filter, span: self.since(start) })
+        Ok(EventSelector {
+            names,
+            filter,
+            span: self.since(start),
+        })
     }
 
     /// `where P`, if it stands here.
     pub(super) fn filter(&mut self) -> Parse<Option<Predicate>> {
-        if self.take_word("where") { self.predicate().map(Some) } else { Ok(None) }
+        if self.take_word("where") {
+            self.predicate().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn event_names(&mut self) -> Parse<EventNames> {
@@ -106,7 +129,11 @@ impl Parser<'_> {
     }
 
     /// `[cast(]E.prop[)] [where P] [, W])` behind an opening parenthesis: property, cast, events.
-    pub(super) fn property_and_events(&mut self, open: Span, function: &str) -> Parse<(String, Option<Cast>, EventWindow)> {
+    pub(super) fn property_and_events(
+        &mut self,
+        open: Span,
+        function: &str,
+    ) -> Parse<(String, Option<Cast>, EventWindow)> {
         let start = self.span();
         let cast = self.cast_begins();
         let inner = cast.map(|_| {
@@ -117,7 +144,10 @@ impl Parser<'_> {
         if self.token() != Token::Dot {
             let shown = names.to_string();
             return Err(self.expected_with("`.` and a property", |finding| {
-                finding.help(format!("write `{function}({}.property)`", super::shorten(&shown)))
+                finding.help(format!(
+                    "write `{function}({}.property)`",
+                    super::shorten(&shown)
+                ))
             }));
         }
         let property_span = self.ahead(1).span;
@@ -129,7 +159,9 @@ impl Parser<'_> {
             return Err(self.report(
                 Diagnostic::error("property", format!("`{property}` cannot be aggregated"))
                     .at(property_span)
-                    .help(format!("a property of that name is written `\"{property}\"`")),
+                    .help(format!(
+                        "a property of that name is written `\"{property}\"`"
+                    )),
             ));
         }
         let cast = match (cast, inner) {
@@ -137,7 +169,11 @@ impl Parser<'_> {
             _ => None,
         };
         let filter = self.filter()?;
-        let events = EventSelector { names, filter, span: self.since(start) };
+        let events = EventSelector {
+            names,
+            filter,
+            span: self.since(start),
+        };
         let window = self.window_and_close(open)?;
         Ok((property, cast, EventWindow { events, window }))
     }
@@ -147,7 +183,10 @@ impl Parser<'_> {
         self.advance();
         let open = self.advance().span;
         let position = if let Position::Nth(_) = position {
-            let (n, span) = self.whole("a whole number and a comma: `nth(2, purchase)`", u64::from(u32::MAX))?;
+            let (n, span) = self.whole(
+                "a whole number and a comma: `nth(2, purchase)`",
+                u64::from(u32::MAX),
+            )?;
             let position = Position::Nth(n as u32);
             self.accept(checks::position_problem(position), span)?;
             if !self.take(Token::Comma) {
@@ -157,14 +196,19 @@ impl Parser<'_> {
         } else {
             position
         };
-        Ok(Occurrence { position, of: self.events_and_close(open)? })
+        Ok(Occurrence {
+            position,
+            of: self.events_and_close(open)?,
+        })
     }
 
     /// `E then E … [, within D] [, W])` behind an opening parenthesis.
     pub(super) fn sequence(&mut self, open: Span) -> Parse<ExprKind> {
         let mut steps = vec![self.step()?];
         while self.take_word("then") {
-            if self.word_among(&["within", "after", "between"]).is_some() && self.ahead(1).token == Token::Number {
+            if self.word_among(&["within", "after", "between"]).is_some()
+                && self.ahead(1).token == Token::Number
+            {
                 let span = self.span();
                 return Err(self.later("a bound between two steps", span));
             }
@@ -190,7 +234,11 @@ impl Parser<'_> {
             }
         }
         self.close(open, "`then`, `,` or `)`")?;
-        Ok(ExprKind::Sequence { steps, within, window: window.unwrap_or(Window::Ever) })
+        Ok(ExprKind::Sequence {
+            steps,
+            within,
+            window: window.unwrap_or(Window::Ever),
+        })
     }
 
     fn step(&mut self) -> Parse<EventSelector> {
@@ -205,7 +253,11 @@ impl Parser<'_> {
     fn once<T>(&mut self, option: &mut Option<T>, value: T, start: Span, what: &str) -> Parse<()> {
         if option.replace(value).is_some() {
             let span = self.since(start);
-            return Err(self.error("repeated", span, format!("{what} is given twice; a sequence takes one")));
+            return Err(self.error(
+                "repeated",
+                span,
+                format!("{what} is given twice; a sequence takes one"),
+            ));
         }
         Ok(())
     }

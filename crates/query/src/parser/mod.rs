@@ -21,7 +21,17 @@ pub(crate) const DEPTH_MAX: usize = 128;
 /// Words of the language that a later version knows, so that they are not called typing errors.
 /// Each stands where it would be a function, a window, or part of a sequence.
 const LATER_FUNCTIONS: [&str; 11] = [
-    "had", "changed", "held", "stopped", "restarted", "bucket", "segment", "list", "weeks", "months", "periods",
+    "had",
+    "changed",
+    "held",
+    "stopped",
+    "restarted",
+    "bucket",
+    "segment",
+    "list",
+    "weeks",
+    "months",
+    "periods",
 ];
 const LATER_WINDOWS: [&str; 4] = ["today", "yesterday", "this", "on"];
 const LATER_STEP_WORDS: [&str; 2] = ["without", "directly"];
@@ -48,14 +58,30 @@ pub(crate) fn parse(source: &str) -> Result<Segment, SegmentError> {
         return Err(SegmentError::new(vec![finding], source.into()));
     }
     let levels = levels(&tokens);
-    let mut parser =
-        Parser { source, tokens, levels, at: 0, depth: 0, hopeless: false, diagnostics, warnings: Vec::new() };
+    let mut parser = Parser {
+        source,
+        tokens,
+        levels,
+        at: 0,
+        depth: 0,
+        hopeless: false,
+        diagnostics,
+        warnings: Vec::new(),
+    };
     let root = parser.segment();
-    let Parser { mut diagnostics, warnings, .. } = parser;
+    let Parser {
+        mut diagnostics,
+        warnings,
+        ..
+    } = parser;
     match root {
-        Ok(root) if diagnostics.is_empty() => {
-            Ok(Segment { root, source: Source { text: source.into(), warnings } })
-        }
+        Ok(root) if diagnostics.is_empty() => Ok(Segment {
+            root,
+            source: Source {
+                text: source.into(),
+                warnings,
+            },
+        }),
         _ => {
             diagnostics.sort_by_key(|finding| finding.span.map(|span| span.start));
             Err(SegmentError::new(diagnostics, source.into()))
@@ -122,7 +148,10 @@ impl Parser<'_> {
     /// From `start` to the end of the last token read.
     fn since(&self, start: Span) -> Span {
         let last = self.tokens[self.at.saturating_sub(1)].span.end;
-        Span { start: start.start, end: last.max(start.start) }
+        Span {
+            start: start.start,
+            end: last.max(start.start),
+        }
     }
 
     fn take(&mut self, token: Token) -> bool {
@@ -176,15 +205,20 @@ impl Parser<'_> {
                 let value = matches!(next, Token::Text | Token::Number | Token::Minus);
                 word("in") && next == Token::Open
                     || word("not") && followed("in") && self.ahead(count + 2).token == Token::Open
-                    || word("is") && (followed("set") || followed("not") && self.is_word_at(count + 2, "set"))
+                    || word("is")
+                        && (followed("set") || followed("not") && self.is_word_at(count + 2, "set"))
                     || word("between") && (value || followed("now"))
-                    || ["contains", "like", "ilike", "matches"].into_iter().any(word) && next == Token::Text
+                    || ["contains", "like", "ilike", "matches"]
+                        .into_iter()
+                        .any(word)
+                        && next == Token::Text
                     || ["starts", "ends"].into_iter().any(word) && followed("with")
                     || word("has")
                         && (value
                             || followed("true")
                             || followed("false")
-                            || (followed("any") || followed("all")) && self.ahead(count + 2).token == Token::Open)
+                            || (followed("any") || followed("all"))
+                                && self.ahead(count + 2).token == Token::Open)
             }
             _ => false,
         }
@@ -210,23 +244,45 @@ impl Parser<'_> {
         self.expected_with(what, |finding| finding)
     }
 
-    fn expected_with(&mut self, what: &str, add: impl FnOnce(Diagnostic) -> Diagnostic) -> Reported {
+    fn expected_with(
+        &mut self,
+        what: &str,
+        add: impl FnOnce(Diagnostic) -> Diagnostic,
+    ) -> Reported {
         let Spanned { token, span } = self.ahead(0);
         // After an error everything up to the end may have been skipped: that it ends is no news.
         if token == Token::End && !self.diagnostics.is_empty() {
+            return Reported;
+        }
+        // Nor is it that something is missing where the lexer left out what is no token.
+        let before = self
+            .at
+            .checked_sub(1)
+            .map_or(0, |last| self.tokens[last].span.end);
+        let left_out = |finding: &Diagnostic| {
+            finding.span.is_some_and(|place| {
+                before <= place.start && place.end <= span.start && place.start < span.start
+            })
+        };
+        if self.diagnostics.iter().any(left_out) {
             return Reported;
         }
         let found = match token {
             Token::End => "the end".to_owned(),
             _ => format!("`{}`", shorten(self.slice(span))),
         };
-        let finding = Diagnostic::error("expected", format!("expected {what}, found {found}")).at(span);
+        let finding =
+            Diagnostic::error("expected", format!("expected {what}, found {found}")).at(span);
         self.report(add(finding))
     }
 
     /// Reports a word that this version does not know yet.
     fn later(&mut self, what: &str, span: Span) -> Reported {
-        self.error("later", span, format!("{what} is not supported by this version"))
+        self.error(
+            "later",
+            span,
+            format!("{what} is not supported by this version"),
+        )
     }
 
     /// Reports a finding of [`checks`] at a place.
@@ -291,17 +347,33 @@ impl Parser<'_> {
     }
 
     fn expr(&mut self) -> Parse<Expr> {
-        self.joined("or", Self::conjunction, |parts| ExprKind::Or(parts), |part| match part.kind {
-            ExprKind::Or(parts) => Ok(parts),
-            kind => Err(Expr { kind, span: part.span }),
-        })
+        self.joined(
+            "or",
+            Self::conjunction,
+            |parts| ExprKind::Or(parts),
+            |part| match part.kind {
+                ExprKind::Or(parts) => Ok(parts),
+                kind => Err(Expr {
+                    kind,
+                    span: part.span,
+                }),
+            },
+        )
     }
 
     fn conjunction(&mut self) -> Parse<Expr> {
-        self.joined("and", Self::negation, |parts| ExprKind::And(parts), |part| match part.kind {
-            ExprKind::And(parts) => Ok(parts),
-            kind => Err(Expr { kind, span: part.span }),
-        })
+        self.joined(
+            "and",
+            Self::negation,
+            |parts| ExprKind::And(parts),
+            |part| match part.kind {
+                ExprKind::And(parts) => Ok(parts),
+                kind => Err(Expr {
+                    kind,
+                    span: part.span,
+                }),
+            },
+        )
     }
 
     /// Parts with `word` between them; parts that are joined by the same word themselves are
@@ -327,7 +399,10 @@ impl Parser<'_> {
         while self.take_word(word) {
             add(part(self)?);
         }
-        Ok(Expr { kind: join(parts), span: self.since(start) })
+        Ok(Expr {
+            kind: join(parts),
+            span: self.since(start),
+        })
     }
 
     fn negation(&mut self) -> Parse<Expr> {
@@ -335,22 +410,34 @@ impl Parser<'_> {
         if self.is_word("not") && !self.test_begins_at(1) {
             self.advance();
             let inner = self.nested(Self::negation)?;
-            return Ok(Expr { kind: ExprKind::Not(Box::new(inner)), span: self.since(start) });
+            return Ok(Expr {
+                kind: ExprKind::Not(Box::new(inner)),
+                span: self.since(start),
+            });
         }
         if self.token() == Token::Open {
             let open = self.advance().span;
             let inner = self.nested(Self::expr)?;
             self.close(open, "`and`, `or` or `)`")?;
-            return Ok(Expr { kind: inner.kind, span: self.since(start) });
+            return Ok(Expr {
+                kind: inner.kind,
+                span: self.since(start),
+            });
         }
         let begin = self.at;
         match self.condition() {
-            Ok(kind) => Ok(Expr { kind, span: self.since(start) }),
+            Ok(kind) => Ok(Expr {
+                kind,
+                span: self.since(start),
+            }),
             Err(reported) if self.hopeless => Err(reported),
             Err(Reported) => {
                 self.skip_condition(begin);
                 // Stands for what could not be read; the run as a whole fails.
-                Ok(Expr { kind: ExprKind::Nobody, span: self.since(start) })
+                Ok(Expr {
+                    kind: ExprKind::Nobody,
+                    span: self.since(start),
+                })
             }
         }
     }
@@ -366,7 +453,13 @@ impl Parser<'_> {
                 Token::End => return,
                 Token::Close if here < level => return,
                 // The `and` of a `between x and y` is followed by a value, never by a condition.
-                Token::Word if joins && !matches!(self.ahead(1).token, Token::Number | Token::Text | Token::Minus) => {
+                Token::Word
+                    if joins
+                        && !matches!(
+                            self.ahead(1).token,
+                            Token::Number | Token::Text | Token::Minus
+                        ) =>
+                {
                     return;
                 }
                 _ => {
@@ -392,7 +485,11 @@ impl Parser<'_> {
         self.advance();
         let span = self.since(start);
         let digits = self.slice(self.tokens[self.at - 1].span);
-        let text = if negative { format!("-{digits}") } else { digits.to_owned() };
+        let text = if negative {
+            format!("-{digits}")
+        } else {
+            digits.to_owned()
+        };
         let number = match text.parse::<i64>() {
             Ok(value) => Number::Integer(value),
             // Digits, point and exponent are always a float, however large.
@@ -445,11 +542,17 @@ impl Parser<'_> {
     fn bare_text(&mut self, what: &str) -> Reported {
         let Spanned { token, span } = self.ahead(0);
         let quoted = token == Token::Quoted;
-        let value = if quoted { lexer::unquote(self.slice(span)) } else { self.slice(span).to_owned() };
+        let value = if quoted {
+            lexer::unquote(self.slice(span))
+        } else {
+            self.slice(span).to_owned()
+        };
         let text = format!("'{}'", value.replace('\'', "''"));
         let shown = shorten(&text);
         self.expected_with(what, |finding| {
-            finding.help(format!("text stands in single quotes: `{shown}`")).suggest(span, text)
+            finding
+                .help(format!("text stands in single quotes: `{shown}`"))
+                .suggest(span, text)
         })
     }
 
@@ -468,7 +571,11 @@ impl Parser<'_> {
                 };
                 let shown = shorten(&name);
                 return Err(self.expected_with(what, |finding| {
-                    finding.help(format!("single quotes are for text; a name is written `{shown}`")).suggest(span, name)
+                    finding
+                        .help(format!(
+                            "single quotes are for text; a name is written `{shown}`"
+                        ))
+                        .suggest(span, name)
                 }));
             }
             _ => return Err(self.expected(what)),

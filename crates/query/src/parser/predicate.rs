@@ -1,7 +1,10 @@
 //! Tests: over one event's properties, and what they share with attributes.
 
 use super::{Parse, Parser};
-use crate::ast::{AttributeRef, AttributeTable, Cast, CompareOp, Literal, Operand, Predicate, Span, Test, TimePoint};
+use crate::ast::{
+    AttributeRef, AttributeTable, Cast, CompareOp, Literal, Operand, Predicate, Span, Test,
+    TimePoint,
+};
 use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::{self, Token};
@@ -52,7 +55,11 @@ impl Parser<'_> {
         let start = self.span();
         let operand = self.operand()?;
         let test = self.test_of(start, &operand)?;
-        Ok(Predicate::Test { operand, test, span: self.since(start) })
+        Ok(Predicate::Test {
+            operand,
+            test,
+            span: self.since(start),
+        })
     }
 
     /// A property, or something made of one.
@@ -66,7 +73,9 @@ impl Parser<'_> {
             let cast = self.cast_rest(cast, open)?;
             return self.cast_of(cast, operand, span);
         }
-        let calendar = self.function().filter(|function| matches!(function.as_str(), "hour" | "weekday"));
+        let calendar = self
+            .function()
+            .filter(|function| matches!(function.as_str(), "hour" | "weekday"));
         if let Some(function) = calendar {
             self.advance();
             let open = self.advance().span;
@@ -86,7 +95,13 @@ impl Parser<'_> {
     }
 
     /// `hour` or `weekday` of what has been read: the zone and the closing parenthesis.
-    pub(super) fn calendar_rest(&mut self, function: &str, operand: &Operand, span: Span, open: Span) -> Parse<Operand> {
+    pub(super) fn calendar_rest(
+        &mut self,
+        function: &str,
+        operand: &Operand,
+        span: Span,
+        open: Span,
+    ) -> Parse<Operand> {
         if *operand != Operand::Timestamp {
             let message = format!("`{function}` takes `timestamp`, the time of the event");
             return Err(self.error("operand", span, message));
@@ -94,13 +109,22 @@ impl Parser<'_> {
         let zone = if self.take(Token::Comma) {
             let zone_span = self.span();
             let zone = self.text("a time zone such as `'Europe/Berlin'`")?;
-            self.accept(checks::operand_problem(&Operand::Hour { zone: Some(zone.clone()) }), zone_span)?;
+            self.accept(
+                checks::operand_problem(&Operand::Hour {
+                    zone: Some(zone.clone()),
+                }),
+                zone_span,
+            )?;
             Some(zone)
         } else {
             None
         };
         self.close(open, "`,` or `)`")?;
-        Ok(if function == "hour" { Operand::Hour { zone } } else { Operand::Weekday { zone } })
+        Ok(if function == "hour" {
+            Operand::Hour { zone }
+        } else {
+            Operand::Weekday { zone }
+        })
     }
 
     fn plain_operand(&mut self) -> Parse<Operand> {
@@ -132,13 +156,24 @@ impl Parser<'_> {
                 "s" => Cast::TimeSeconds,
                 "ms" => Cast::TimeMillis,
                 _ => {
-                    return Err(self.error("unit", span, "numbers are times in seconds, `'s'`, or milliseconds, `'ms'`"));
+                    return Err(self.error(
+                        "unit",
+                        span,
+                        "numbers are times in seconds, `'s'`, or milliseconds, `'ms'`",
+                    ));
                 }
             }
         } else {
             cast
         };
-        self.close(open, if cast == Cast::Time { "`,` or `)`" } else { "`)`" })?;
+        self.close(
+            open,
+            if cast == Cast::Time {
+                "`,` or `)`"
+            } else {
+                "`)`"
+            },
+        )?;
         Ok(cast)
     }
 
@@ -162,12 +197,17 @@ impl Parser<'_> {
             return match checks::regex_problem(pattern) {
                 None => Ok(test),
                 Some(problem) => {
-                    let span = problem.offset.map_or(literal, |offset| self.within_text(literal, pattern, offset));
+                    let span = problem
+                        .offset
+                        .map_or(literal, |offset| self.within_text(literal, pattern, offset));
                     Err(self.report(problem.finding.at(span)))
                 }
             };
         }
-        let span = Span { start: operator.start.max(start.start), end: self.since(operator).end };
+        let span = Span {
+            start: operator.start.max(start.start),
+            end: self.since(operator).end,
+        };
         self.accept(checks::leaf_problem(operand, &test), span)?;
         Ok(test)
     }
@@ -175,10 +215,19 @@ impl Parser<'_> {
     /// Where byte `offset` of a text's value stands in the source.
     fn within_text(&self, literal: Span, value: &str, offset: usize) -> Span {
         // A quote inside is doubled in the source.
-        let doubled = value[..offset].bytes().filter(|&byte| byte == b'\'').count();
+        let doubled = value[..offset]
+            .bytes()
+            .filter(|&byte| byte == b'\'')
+            .count();
         let start = literal.start as usize + 1 + offset + doubled;
-        let width = self.source[start..].chars().next().map_or(0, char::len_utf8);
-        Span { start: start as u32, end: (start + width) as u32 }
+        let width = self.source[start..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
+        Span {
+            start: start as u32,
+            end: (start + width) as u32,
+        }
     }
 
     /// `= != < <= > >=`, if one stands here.
@@ -231,7 +280,8 @@ impl Parser<'_> {
                 return self.text("text in single quotes").map(make);
             }
         }
-        let ends: [(&str, fn(String) -> Test); 2] = [("starts", Test::StartsWith), ("ends", Test::EndsWith)];
+        let ends: [(&str, fn(String) -> Test); 2] =
+            [("starts", Test::StartsWith), ("ends", Test::EndsWith)];
         for (word, make) in ends {
             if self.take_word(word) {
                 if !self.take_word("with") {
@@ -247,7 +297,11 @@ impl Parser<'_> {
             }
             let (span, cure) = (self.span(), if negated { "is set" } else { "is not set" });
             if self.is_word("null") {
-                return Err(self.error("expected", span, format!("null is being without a value; write `{cure}`")));
+                return Err(self.error(
+                    "expected",
+                    span,
+                    format!("null is being without a value; write `{cure}`"),
+                ));
             }
             return Err(self.expected("`set` or `not set`"));
         }
@@ -255,7 +309,9 @@ impl Parser<'_> {
             if (self.is_word("any") || self.is_word("all")) && self.ahead(1).token == Token::Open {
                 let any = self.is_word("any");
                 self.advance();
-                return self.list().map(if any { Test::HasAny } else { Test::HasAll });
+                return self
+                    .list()
+                    .map(if any { Test::HasAny } else { Test::HasAll });
             }
             return self.literal().map(Test::Has);
         }
@@ -289,7 +345,10 @@ impl Parser<'_> {
     }
 
     fn no_arithmetic(&mut self) -> Parse<()> {
-        if matches!(self.token(), Token::Plus | Token::Minus | Token::Star | Token::Slash) {
+        if matches!(
+            self.token(),
+            Token::Plus | Token::Minus | Token::Star | Token::Slash
+        ) {
             let span = self.span();
             return Err(self.later("arithmetic", span));
         }
@@ -319,11 +378,19 @@ impl Parser<'_> {
             Token::Word if self.take_word("now") => Ok(Literal::Time(TimePoint::Now)),
             Token::Word if self.is_word("null") => {
                 let span = self.span();
-                Err(self.error("expected", span, "nothing equals null; write `is set` or `is not set`"))
+                Err(self.error(
+                    "expected",
+                    span,
+                    "nothing equals null; write `is set` or `is not set`",
+                ))
             }
-            Token::Word if self.ahead(1).token == Token::Dot => Err(self.expected_with(WHAT, |finding| {
-                finding.help("an attribute on the right side is written `users.name` or `property.name`")
-            })),
+            Token::Word if self.ahead(1).token == Token::Dot => {
+                Err(self.expected_with(WHAT, |finding| {
+                    finding.help(
+                        "an attribute on the right side is written `users.name` or `property.name`",
+                    )
+                }))
+            }
             Token::Word if self.is_word("and") || self.is_word("or") => Err(self.expected(WHAT)),
             Token::Word | Token::Quoted => Err(self.bare_text(WHAT)),
             _ => Err(self.expected(WHAT)),
@@ -341,7 +408,9 @@ impl Parser<'_> {
         }
         let word = self.slice(ahead.span).to_ascii_lowercase();
         let singular = word.strip_suffix('s').unwrap_or(&word);
-        DurationMillis::UNITS.into_iter().any(|(name, _, _)| name == singular)
+        DurationMillis::UNITS
+            .into_iter()
+            .any(|(name, _, _)| name == singular)
     }
 
     /// The table that is named before a dot here.
@@ -368,7 +437,11 @@ impl Parser<'_> {
         }
         let (first, _) = self.name("the name of an attribute")?;
         let name = self.path_rest(first)?;
-        Ok(AttributeRef { table, name, span: self.since(start) })
+        Ok(AttributeRef {
+            table,
+            name,
+            span: self.since(start),
+        })
     }
 
     /// Text in single quotes, or an integer as its text: a user id.
@@ -385,7 +458,11 @@ impl Parser<'_> {
                 let span = self.since(start);
                 return Err(self.error("user-id", span, "a user id is text or an integer"));
             };
-            return Ok(if negative && digits != "0" { format!("-{digits}") } else { digits });
+            return Ok(if negative && digits != "0" {
+                format!("-{digits}")
+            } else {
+                digits
+            });
         }
         if self.token() == Token::Text {
             let span = self.advance().span;
@@ -401,9 +478,17 @@ fn lexer_digits(text: &str) -> Option<String> {
         return None;
     }
     let trimmed = text.trim_start_matches('0');
-    Some(if trimmed.is_empty() { "0".to_owned() } else { trimmed.to_owned() })
+    Some(if trimmed.is_empty() {
+        "0".to_owned()
+    } else {
+        trimmed.to_owned()
+    })
 }
 
 fn one_or(mut parts: Vec<Predicate>, join: fn(Vec<Predicate>) -> Predicate) -> Predicate {
-    if parts.len() == 1 { parts.swap_remove(0) } else { join(parts) }
+    if parts.len() == 1 {
+        parts.swap_remove(0)
+    } else {
+        join(parts)
+    }
 }

@@ -17,15 +17,21 @@ impl Parser<'_> {
         let start = self.span();
         let window = self.bare_window()?;
         if self.is_word("in") && self.ahead(1).token == Token::Text {
-            let zone = Span { start: self.span().start, end: self.ahead(1).span.end };
+            let zone = Span {
+                start: self.span().start,
+                end: self.ahead(1).span.end,
+            };
             return Err(self.later("the time zone of a window", zone));
         }
         if checks::is_always_empty(&window) {
             let span = self.since(start);
             let shown = self.slice(span).to_owned();
             self.warnings.push(
-                Diagnostic::warning("empty-window", format!("the window `{shown}` is empty: no event lies in it"))
-                    .at(span),
+                Diagnostic::warning(
+                    "empty-window",
+                    format!("the window `{shown}` is empty: no event lies in it"),
+                )
+                .at(span),
             );
         }
         Ok(window)
@@ -78,7 +84,8 @@ impl Parser<'_> {
             let duration = self.duration()?;
             return self.within_window(duration);
         }
-        let known = "a window such as `last 30 days`, `since '2026-01-01'` or `after last(signed_in)`";
+        let known =
+            "a window such as `last 30 days`, `since '2026-01-01'` or `after last(signed_in)`";
         Err(self.expected(known))
     }
 
@@ -89,7 +96,9 @@ impl Parser<'_> {
         } else if self.take_word("before") {
             AnchorRelation::WithinBefore(duration)
         } else {
-            return Err(self.expected("`after` or `before` and an anchor such as `first(purchase)`"));
+            return Err(
+                self.expected("`after` or `before` and an anchor such as `first(purchase)`")
+            );
         };
         match self.anchor()? {
             Some(anchor) => Ok(anchored(relation, anchor)),
@@ -103,15 +112,26 @@ impl Parser<'_> {
         if self.token() == Token::Number && self.is_word_at(1, "calendar") {
             self.advance();
             let span = self.advance().span;
-            return Err(self.later("a window of `calendar` periods", Span { start: start.start, end: span.end }));
+            return Err(self.later(
+                "a window of `calendar` periods",
+                Span {
+                    start: start.start,
+                    end: span.end,
+                },
+            ));
         }
         Ok(Window::Last(self.duration_of(start, "last ", "")?))
     }
 
     fn after_instant(&mut self, start: Span) -> Reported {
-        self.expected_with("an anchor after `after`: `first(E)`, `last(E)`, `nth(2, E)` or `users.created_at`", |finding| {
-            finding.help("from an instant on is written `since`").suggest(start, "since")
-        })
+        self.expected_with(
+            "an anchor after `after`: `first(E)`, `last(E)`, `nth(2, E)` or `users.created_at`",
+            |finding| {
+                finding
+                    .help("from an instant on is written `since`")
+                    .suggest(start, "since")
+            },
+        )
     }
 
     /// `7 days`.
@@ -127,23 +147,39 @@ impl Parser<'_> {
         }
         let digits_span = self.advance().span;
         if self.token() != Token::Word {
-            return Err(self.expected("a unit: milliseconds, seconds, minutes, hours, days or weeks"));
+            return Err(
+                self.expected("a unit: milliseconds, seconds, minutes, hours, days or weeks")
+            );
         }
         let word_span = self.advance().span;
-        let span = Span { start: start.start, end: word_span.end };
+        let span = Span {
+            start: start.start,
+            end: word_span.end,
+        };
         let digits = self.slice(digits_span).to_owned();
         let word = self.slice(word_span).to_ascii_lowercase();
         let singular = word.strip_suffix('s').unwrap_or(&word);
-        let Some((_, _, unit)) = DurationMillis::UNITS.into_iter().find(|(name, _, _)| *name == singular) else {
+        let Some((_, _, unit)) = DurationMillis::UNITS
+            .into_iter()
+            .find(|(name, _, _)| *name == singular)
+        else {
             return Err(self.unknown_unit(&digits, &word, span, word_span, before, after));
         };
         let Ok(amount) = digits.parse::<i64>() else {
             if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(self.error("duration", span, "the duration is longer than any time can be"));
+                return Err(self.error(
+                    "duration",
+                    span,
+                    "the duration is longer than any time can be",
+                ));
             }
-            let finding = Diagnostic::error("duration", "a duration is a whole number of units").at(span);
+            let finding =
+                Diagnostic::error("duration", "a duration is a whole number of units").at(span);
             // `1.5 hours` is `90 minutes`: offer it where it comes out whole.
-            let exact = digits.parse::<f64>().ok().map(|amount| amount * unit as f64);
+            let exact = digits
+                .parse::<f64>()
+                .ok()
+                .map(|amount| amount * unit as f64);
             let finding = match exact {
                 Some(millis) if millis.fract() == 0.0 && millis < 9e15 => {
                     let cure = format!("{before}{}{after}", DurationMillis(millis as i64));
@@ -155,7 +191,11 @@ impl Parser<'_> {
         };
         match amount.checked_mul(unit) {
             Some(millis) => Ok(DurationMillis(millis)),
-            None => Err(self.error("duration", span, "the duration is longer than any time can be")),
+            None => Err(self.error(
+                "duration",
+                span,
+                "the duration is longer than any time can be",
+            )),
         }
     }
 
@@ -169,11 +209,20 @@ impl Parser<'_> {
         after: &str,
     ) -> Reported {
         let singular = word.strip_suffix('s').unwrap_or(word);
-        if let Some((unit, days)) = CALENDAR_UNITS.into_iter().find(|(unit, _)| *unit == singular) {
-            let days = digits.parse::<u64>().ok().and_then(|amount| amount.checked_mul(days));
+        if let Some((unit, days)) = CALENDAR_UNITS
+            .into_iter()
+            .find(|(unit, _)| *unit == singular)
+        {
+            let days = digits
+                .parse::<u64>()
+                .ok()
+                .and_then(|amount| amount.checked_mul(days));
             let cure = days.map(|days| format!("{before}{days} days{after}"));
-            let calendar =
-                if before == "last " { format!(" or `last {digits} calendar {unit}s`") } else { String::new() };
+            let calendar = if before == "last " {
+                format!(" or `last {digits} calendar {unit}s`")
+            } else {
+                String::new()
+            };
             let message = match &cure {
                 Some(cure) => format!("a {unit} has no fixed length; write `{cure}`{calendar}"),
                 None => format!("a {unit} has no fixed length; write a number of days"),
@@ -184,14 +233,24 @@ impl Parser<'_> {
                 None => finding,
             });
         }
-        let short = DurationMillis::UNITS.into_iter().find(|(_, short, _)| *short == word);
+        let short = DurationMillis::UNITS
+            .into_iter()
+            .find(|(_, short, _)| *short == word);
         let names = DurationMillis::UNITS.into_iter().map(|(name, _, _)| name);
-        let meant = short.map(|(name, _, _)| name).or_else(|| checks::nearest(singular, names));
-        let finding = Diagnostic::error("unit", format!("`{}` is no unit of time", super::shorten(word))).at(word_span);
+        let meant = short
+            .map(|(name, _, _)| name)
+            .or_else(|| checks::nearest(singular, names));
+        let finding = Diagnostic::error(
+            "unit",
+            format!("`{}` is no unit of time", super::shorten(word)),
+        )
+        .at(word_span);
         self.report(match meant {
             Some(name) => {
                 let cure = format!("{name}s");
-                finding.help(format!("write `{digits} {cure}`")).suggest(word_span, cure)
+                finding
+                    .help(format!("write `{digits} {cure}`"))
+                    .suggest(word_span, cure)
             }
             None => finding.help("units are milliseconds, seconds, minutes, hours, days and weeks"),
         })
@@ -262,5 +321,8 @@ impl Parser<'_> {
 }
 
 fn anchored(relation: AnchorRelation, anchor: Anchor) -> Window {
-    Window::Anchored { relation, anchor: Box::new(anchor) }
+    Window::Anchored {
+        relation,
+        anchor: Box::new(anchor),
+    }
 }

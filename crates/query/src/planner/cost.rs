@@ -6,8 +6,8 @@
 use super::{Planner, number_passes, overlap};
 use crate::ast::{Aggregate, CompareOp, NumberTest, Operand, RankSize};
 use crate::plan::{
-    PlanAnchorInstant, PlanEvents, PlanKind, PlanMeasure, PlanOccurrenceTest, PlanPredicate, PlanSelector, PlanTest,
-    PlanWindow,
+    PlanAnchorInstant, PlanEvents, PlanKind, PlanMeasure, PlanOccurrenceTest, PlanPredicate,
+    PlanSelector, PlanTest, PlanWindow,
 };
 use crowdset_types::{Number, TimeRange};
 
@@ -21,8 +21,14 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    pub(super) const EVERYONE: Self = Self { rows: 0.0, share: 1.0 };
-    pub(super) const NOBODY: Self = Self { rows: 0.0, share: 0.0 };
+    pub(super) const EVERYONE: Self = Self {
+        rows: 0.0,
+        share: 1.0,
+    };
+    pub(super) const NOBODY: Self = Self {
+        rows: 0.0,
+        share: 0.0,
+    };
 }
 
 /// What is known about some events in a window.
@@ -68,18 +74,29 @@ impl Planner<'_> {
         match kind {
             PlanKind::Everyone => Estimate::EVERYONE,
             // Joined conditions are estimated where they are joined, from their parts.
-            PlanKind::Nobody | PlanKind::And(_) | PlanKind::Or(_) | PlanKind::Not(_) => Estimate::NOBODY,
-            PlanKind::UserId(ids) => Estimate { rows: 0.0, share: (ids.len() as f64 / self.universe()).min(1.0) },
+            PlanKind::Nobody | PlanKind::And(_) | PlanKind::Or(_) | PlanKind::Not(_) => {
+                Estimate::NOBODY
+            }
+            PlanKind::UserId(ids) => Estimate {
+                rows: 0.0,
+                share: (ids.len() as f64 / self.universe()).min(1.0),
+            },
             PlanKind::Attribute { operand, test } => {
                 let values = self.catalog.attribute_values(operand.table, &operand.name);
                 let indexed = operand.cast.is_none() && test_is_equality(test);
                 let rows = self.universe() / if indexed { 64.0 } else { 4.0 };
-                Estimate { rows, share: test_share(test, values) }
+                Estimate {
+                    rows,
+                    share: test_share(test, values),
+                }
             }
             PlanKind::Did(of) => {
                 let events = self.events_known(of);
                 let factor = if events.indexed { INDEX_EDGES } else { 1.0 };
-                Estimate { rows: events.rows * factor + events.anchor_rows, share: events.share() }
+                Estimate {
+                    rows: events.rows * factor + events.anchor_rows,
+                    share: events.share(),
+                }
             }
             PlanKind::Measure { measure, test } => self.measure_estimate(measure, test),
             PlanKind::Occurrence { occurrence, test } => {
@@ -88,11 +105,15 @@ impl Planner<'_> {
                     * match test {
                         PlanOccurrenceTest::When(window) => self.window_share(window.range),
                         PlanOccurrenceTest::EventName(verdicts) => {
-                            verdicts.iter().filter(|(_, verdict)| *verdict).count() as f64 / verdicts.len().max(1) as f64
+                            verdicts.iter().filter(|(_, verdict)| *verdict).count() as f64
+                                / verdicts.len().max(1) as f64
                         }
                         PlanOccurrenceTest::Property { test, .. } => test_share(test, None),
                     };
-                Estimate { rows: events.rows * ORDERED_SCAN + events.anchor_rows, share }
+                Estimate {
+                    rows: events.rows * ORDERED_SCAN + events.anchor_rows,
+                    share,
+                }
             }
             PlanKind::Sequence { steps, window, .. } => {
                 let (mut rows, mut share) = (self.anchor_rows(window), 1.0);
@@ -102,16 +123,25 @@ impl Planner<'_> {
                     // Having done a step says little; having done it in order halves what is left.
                     share *= events.share() / 2.0;
                 }
-                Estimate { rows, share: share * 2.0 }
+                Estimate {
+                    rows,
+                    share: share * 2.0,
+                }
             }
             PlanKind::Rank { size, measure, .. } => {
-                let all = self.measure_estimate(measure, &NumberTest::Compare(CompareOp::GreaterOrEqual, Number::Integer(1)));
+                let all = self.measure_estimate(
+                    measure,
+                    &NumberTest::Compare(CompareOp::GreaterOrEqual, Number::Integer(1)),
+                );
                 let share = match *size {
                     RankSize::Users(users) => (users as f64 / self.universe()).min(all.share),
                     RankSize::Percent(percent) => all.share * percent / 100.0,
                 };
                 // Needs the numbers of everybody, whatever else has been decided.
-                Estimate { rows: all.rows * 2.0 + self.universe(), share }
+                Estimate {
+                    rows: all.rows * 2.0 + self.universe(),
+                    share,
+                }
             }
         }
     }
@@ -122,17 +152,32 @@ impl Planner<'_> {
         match measure {
             PlanMeasure::Count(of) | PlanMeasure::Days(of) => {
                 let events = self.events_known(of);
-                let factor = if matches!(measure, PlanMeasure::Count(_)) { BARE_SCAN } else { 1.0 };
+                let factor = if matches!(measure, PlanMeasure::Count(_)) {
+                    BARE_SCAN
+                } else {
+                    1.0
+                };
                 let share = events.active * poisson_share(events.mean(), test)
                     + (1.0 - events.active) * zero(passes_zero);
-                Estimate { rows: events.rows * factor + events.anchor_rows, share }
+                Estimate {
+                    rows: events.rows * factor + events.anchor_rows,
+                    share,
+                }
             }
             PlanMeasure::Aggregate { function, of, .. } => {
                 let events = self.events_known(of);
                 let some = events.share();
                 let total = matches!(function, Aggregate::Sum | Aggregate::Distinct);
-                let nothing = if total { (1.0 - some) * zero(passes_zero) } else { 0.0 };
-                let factor = if *function == Aggregate::Distinct { ORDERED_SCAN } else { 2.0 };
+                let nothing = if total {
+                    (1.0 - some) * zero(passes_zero)
+                } else {
+                    0.0
+                };
+                let factor = if *function == Aggregate::Distinct {
+                    ORDERED_SCAN
+                } else {
+                    2.0
+                };
                 Estimate {
                     rows: events.rows * factor + events.anchor_rows,
                     share: some * number_test_share(test) + nothing,
@@ -145,7 +190,10 @@ impl Planner<'_> {
                     share: events.share() * number_test_share(test),
                 }
             }
-            PlanMeasure::Attribute(_) => Estimate { rows: self.universe() / 4.0, share: number_test_share(test) },
+            PlanMeasure::Attribute(_) => Estimate {
+                rows: self.universe() / 4.0,
+                share: number_test_share(test),
+            },
         }
     }
 
@@ -179,7 +227,14 @@ impl Planner<'_> {
             rows += here * f64::from(1 + leaves);
             matching += here * share;
         }
-        Events { rows, matching, active: (users / universe).min(1.0), anchor_rows: 0.0, indexed, universe }
+        Events {
+            rows,
+            matching,
+            active: (users / universe).min(1.0),
+            anchor_rows: 0.0,
+            indexed,
+            universe,
+        }
     }
 
     /// Leaves of a predicate, and the share of rows it lets through.
@@ -229,14 +284,19 @@ impl Planner<'_> {
 
     /// The share of the events' time that lies in a range.
     fn window_share(&self, range: TimeRange) -> f64 {
-        let Some((first, last)) = self.catalog.event_span() else { return 0.0 };
+        let Some((first, last)) = self.catalog.event_span() else {
+            return 0.0;
+        };
         let whole = overlap(TimeRange::ALL, first, last).0.max(1);
         overlap(range, first, last).0 as f64 / whole as f64
     }
 }
 
 fn test_is_equality(test: &PlanTest) -> bool {
-    matches!(test, PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_))
+    matches!(
+        test,
+        PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_)
+    )
 }
 
 /// The share of values that pass, if there are `values` equally frequent ones.
@@ -250,7 +310,10 @@ fn test_share(test: &PlanTest, values: Option<u64>) -> f64 {
         PlanTest::NotIn(list) => 1.0 - some(list.len()),
         PlanTest::Between(..) => 0.25,
         PlanTest::Compare(..) | PlanTest::CompareAttribute(..) => 0.35,
-        PlanTest::Contains(_) | PlanTest::StartsWith(_) | PlanTest::EndsWith(_) | PlanTest::Matches(_) => 0.1,
+        PlanTest::Contains(_)
+        | PlanTest::StartsWith(_)
+        | PlanTest::EndsWith(_)
+        | PlanTest::Matches(_) => 0.1,
         PlanTest::IsSet => 0.9,
         PlanTest::IsNotSet => 0.1,
         PlanTest::Has(_) | PlanTest::HasAll(_) => 0.1,
@@ -273,7 +336,11 @@ fn poisson_share(mean: f64, test: &NumberTest) -> f64 {
     /// Up to here the terms are summed; beyond, the count is taken to be its mean.
     const TERMS: i64 = 500;
     if mean > 300.0 {
-        return if number_passes(Number::Float(mean), test) { 1.0 } else { 0.0 };
+        return if number_passes(Number::Float(mean), test) {
+            1.0
+        } else {
+            0.0
+        };
     }
     let (mut term, mut passing) = ((-mean).exp(), 0.0);
     let mut rest = 1.0;
@@ -296,7 +363,8 @@ mod tests {
 
     #[test]
     fn poisson_shares_are_probabilities() {
-        let at_least = |count| NumberTest::Compare(CompareOp::GreaterOrEqual, Number::Integer(count));
+        let at_least =
+            |count| NumberTest::Compare(CompareOp::GreaterOrEqual, Number::Integer(count));
         assert!((poisson_share(2.0, &at_least(0)) - 1.0).abs() < 1e-6);
         assert!((poisson_share(2.0, &at_least(1)) - (1.0 - (-2.0_f64).exp())).abs() < 1e-6);
         assert!(poisson_share(1000.0, &at_least(5)) > 0.99);

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 impl Planner<'_> {
     pub(super) fn is_event(&self, name: &str) -> bool {
-        self.catalog.event_names().binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+        self.catalog
+            .event_names()
+            .binary_search_by(|known| known.as_str().cmp(name))
+            .is_ok()
     }
 
     /// Whether the name is known; an unknown one is reported.
@@ -18,8 +21,17 @@ impl Planner<'_> {
         if self.is_event(&event.name) {
             return true;
         }
-        let like = nearest(&event.name, self.catalog.event_names().iter().map(String::as_str));
-        let like = like.map(|name| if crate::lexer::is_plain_name(name) { name.to_owned() } else { format!("\"{name}\"") });
+        let like = nearest(
+            &event.name,
+            self.catalog.event_names().iter().map(String::as_str),
+        );
+        let like = like.map(|name| {
+            if crate::lexer::is_plain_name(name) {
+                name.to_owned()
+            } else {
+                format!("\"{name}\"")
+            }
+        });
         self.unknown("unknown-event", "event", &event.name, like, event.span);
         false
     }
@@ -35,7 +47,11 @@ impl Planner<'_> {
                 let left_out: Vec<&str> = except.iter().map(|event| event.name.as_str()).collect();
                 let catalog = self.catalog;
                 let names = catalog.event_names().iter().map(String::as_str);
-                parts.extend(names.filter(|name| !left_out.contains(name)).map(|name| (name, vec![None])));
+                parts.extend(
+                    names
+                        .filter(|name| !left_out.contains(name))
+                        .map(|name| (name, vec![None])),
+                );
             }
             EventNames::One(event) => {
                 if self.known_event(event) {
@@ -44,7 +60,10 @@ impl Planner<'_> {
             }
             EventNames::AnyOf(list) => {
                 if list.is_empty() {
-                    self.report(Diagnostic::error("empty-list", "`any of` needs at least one event"), selector.span);
+                    self.report(
+                        Diagnostic::error("empty-list", "`any of` needs at least one event"),
+                        selector.span,
+                    );
                 }
                 for (event, filter) in list {
                     let known = self.known_event(event);
@@ -66,19 +85,30 @@ impl Planner<'_> {
         for (name, alternatives) in parts {
             let alternatives = alternatives
                 .into_iter()
-                .map(|filter| filter.map_or(PlanPredicate::Always, |filter| self.predicate(filter, name)))
+                .map(|filter| {
+                    filter.map_or(PlanPredicate::Always, |filter| self.predicate(filter, name))
+                })
                 .collect();
-            let shared = selector.filter.as_ref().map_or(PlanPredicate::Always, |filter| self.predicate(filter, name));
+            let shared = selector
+                .filter
+                .as_ref()
+                .map_or(PlanPredicate::Always, |filter| self.predicate(filter, name));
             let filter = match all_of(vec![any_of(alternatives), shared]) {
                 PlanPredicate::Never => continue,
                 PlanPredicate::Always => None,
                 filter => Some(filter),
             };
-            events.push(PlanEvent { name: name.to_owned(), filter });
+            events.push(PlanEvent {
+                name: name.to_owned(),
+                filter,
+            });
         }
         let any_unfiltered = events.len() == self.catalog.event_names().len()
             && events.iter().all(|event| event.filter.is_none());
-        PlanSelector { events, any_unfiltered }
+        PlanSelector {
+            events,
+            any_unfiltered,
+        }
     }
 
     /// Looks over a predicate for events of these names: unknown properties, values that cannot
@@ -91,26 +121,47 @@ impl Planner<'_> {
                 }
             }
             Predicate::Not(inner) => self.nested((), |planner| planner.lint(inner, names)),
-            Predicate::Test { operand, test, span } => {
+            Predicate::Test {
+                operand,
+                test,
+                span,
+            } => {
                 self.lint_operand(operand, test, names, *span);
             }
         }
     }
 
     /// Looks over one test. Returns whether any of the names has a value for the operand.
-    pub(super) fn lint_operand(&mut self, operand: &Operand, test: &Test, names: &[&str], span: Span) -> bool {
+    pub(super) fn lint_operand(
+        &mut self,
+        operand: &Operand,
+        test: &Test,
+        names: &[&str],
+        span: Span,
+    ) -> bool {
         let (types, known) = match operand {
             Operand::Property(path) => {
                 let types = self.property_types(path, names);
                 (types.unwrap_or_default(), types.is_some())
             }
-            Operand::Cast { cast, property } => {
-                (test::types_of_cast(*cast), self.property_types(property, names).is_some())
+            Operand::Cast { cast, property } => (
+                test::types_of_cast(*cast),
+                self.property_types(property, names).is_some(),
+            ),
+            Operand::Timestamp => (
+                TypeSet {
+                    time: true,
+                    ..TypeSet::default()
+                },
+                true,
+            ),
+            Operand::EventName | Operand::Hour { .. } | Operand::Weekday { .. } => {
+                (TypeSet::default(), true)
             }
-            Operand::Timestamp => (TypeSet { time: true, ..TypeSet::default() }, true),
-            Operand::EventName | Operand::Hour { .. } | Operand::Weekday { .. } => (TypeSet::default(), true),
         };
-        if let (false, Operand::Property(path) | Operand::Cast { property: path, .. }) = (known, operand) {
+        if let (false, Operand::Property(path) | Operand::Cast { property: path, .. }) =
+            (known, operand)
+        {
             self.lint_property(path, names, span);
         }
         self.lint_test(operand, test, types, span);
@@ -139,10 +190,14 @@ impl Planner<'_> {
         if names.is_empty() || self.property_types(path, names).is_some() {
             return;
         }
-        let mut known: Vec<String> = names.iter().flat_map(|name| self.catalog.property_names(name)).collect();
+        let mut known: Vec<String> = names
+            .iter()
+            .flat_map(|name| self.catalog.property_names(name))
+            .collect();
         known.sort_unstable();
         known.dedup();
-        let like = nearest(path, known.iter().map(String::as_str)).map(|path| Operand::Property(path.to_owned()).to_string());
+        let like = nearest(path, known.iter().map(String::as_str))
+            .map(|path| Operand::Property(path.to_owned()).to_string());
         let shown: String = path.chars().take(60).collect();
         let events = match names {
             [name] => format!("event `{name}` has no property `{shown}`: it matches nothing"),
@@ -165,7 +220,9 @@ impl Planner<'_> {
             Predicate::And(parts) => all_of(self.predicates(parts, name)),
             Predicate::Or(parts) => any_of(self.predicates(parts, name)),
             Predicate::Not(inner) => {
-                match self.nested(PlanPredicate::Never, |planner| planner.predicate(inner, name)) {
+                match self.nested(PlanPredicate::Never, |planner| {
+                    planner.predicate(inner, name)
+                }) {
                     PlanPredicate::Always => PlanPredicate::Never,
                     PlanPredicate::Never => PlanPredicate::Always,
                     inner => PlanPredicate::Not(Box::new(inner)),
@@ -178,12 +235,22 @@ impl Planner<'_> {
     fn predicates(&mut self, parts: &[Predicate], name: &str) -> Vec<PlanPredicate> {
         parts
             .iter()
-            .map(|part| self.nested(PlanPredicate::Never, |planner| planner.predicate(part, name)))
+            .map(|part| {
+                self.nested(PlanPredicate::Never, |planner| {
+                    planner.predicate(part, name)
+                })
+            })
             .collect()
     }
 
     fn predicate_test(&mut self, operand: &Operand, test: &Test, name: &str) -> PlanPredicate {
-        let constant = |verdict| if verdict { PlanPredicate::Always } else { PlanPredicate::Never };
+        let constant = |verdict| {
+            if verdict {
+                PlanPredicate::Always
+            } else {
+                PlanPredicate::Never
+            }
+        };
         match operand {
             Operand::EventName => return constant(test::text_passes(test, name)),
             Operand::Property(path) | Operand::Cast { property: path, .. } => {
@@ -199,7 +266,10 @@ impl Planner<'_> {
             },
         }
         match self.test(test) {
-            Some(test) => PlanPredicate::Test { operand: operand.clone(), test: PlanTest::clone(&test) },
+            Some(test) => PlanPredicate::Test {
+                operand: operand.clone(),
+                test: PlanTest::clone(&test),
+            },
             None => PlanPredicate::Never,
         }
     }

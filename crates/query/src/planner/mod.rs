@@ -10,17 +10,17 @@ mod event;
 mod test;
 
 use crate::ast::{
-    Anchor, AttributeOperand, AttributeRef, AttributeTable, Aggregate, Cast, CompareOp, EventWindow, Expr, ExprKind,
-    Measure, NumberTest, Occurrence, OccurrenceTest, Operand, RankEnd, RankSize, Segment, Span, Test, TimePoint,
-    Window,
+    Aggregate, Anchor, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp,
+    EventWindow, Expr, ExprKind, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, RankEnd,
+    RankSize, Segment, Span, Test, TimePoint, Window,
 };
 use crate::catalog::{Catalog, TypeSet};
 use crate::checks::{self, nearest};
 use crate::diagnostic::{Diagnostic, SegmentError, Severity};
 use crate::parser::DEPTH_MAX;
 use crate::plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanMeasure, PlanNode, PlanOccurrence,
-    PlanOccurrenceTest, PlanWindow,
+    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanMeasure,
+    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanWindow,
 };
 use cost::Estimate;
 use crowdset_types::{DurationMillis, Number, TimeRange, TimestampMillis, compare_numbers};
@@ -43,7 +43,10 @@ pub struct PlanOptions {
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { strict: false, reorder: true }
+        Self {
+            strict: false,
+            reorder: true,
+        }
     }
 }
 
@@ -77,19 +80,29 @@ pub fn plan(
     };
     let mut root = planner.node(&segment.root);
     let findings = planner.findings;
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
         return Err(SegmentError::new(findings, segment.source.text.clone()));
     }
     let mut node_count = 0;
     number_nodes(&mut root, &mut node_count);
-    Ok(Plan { as_of, root, warnings: findings, node_count })
+    Ok(Plan {
+        as_of,
+        root,
+        warnings: findings,
+        node_count,
+    })
 }
 
 fn number_nodes(node: &mut PlanNode, next: &mut u32) {
     node.id = *next;
     *next += 1;
     match &mut node.kind {
-        PlanKind::And(parts) | PlanKind::Or(parts) => parts.iter_mut().for_each(|part| number_nodes(part, next)),
+        PlanKind::And(parts) | PlanKind::Or(parts) => {
+            parts.iter_mut().for_each(|part| number_nodes(part, next))
+        }
         PlanKind::Not(inner) => number_nodes(inner, next),
         _ => {}
     }
@@ -121,7 +134,11 @@ enum Measured {
 impl Planner<'_> {
     fn report(&mut self, finding: Diagnostic, span: Span) {
         if self.seen.insert((finding.message.clone(), span.start)) {
-            self.findings.push(if self.located { finding.at(span) } else { finding });
+            self.findings.push(if self.located {
+                finding.at(span)
+            } else {
+                finding
+            });
         }
     }
 
@@ -136,7 +153,14 @@ impl Planner<'_> {
     }
 
     /// Reports an unknown name; `like` is the nearest known one.
-    fn unknown(&mut self, code: &'static str, what: &str, name: &str, like: Option<String>, span: Span) {
+    fn unknown(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        name: &str,
+        like: Option<String>,
+        span: Span,
+    ) {
         let shown: String = name.chars().take(60).collect();
         let message = format!("unknown {what} `{shown}`: it matches nothing");
         let finding = if self.options.strict {
@@ -145,7 +169,9 @@ impl Planner<'_> {
             Diagnostic::warning(code, message)
         };
         let finding = match like {
-            Some(like) if self.located => finding.help(format!("did you mean `{like}`?")).suggest(span, like),
+            Some(like) if self.located => finding
+                .help(format!("did you mean `{like}`?"))
+                .suggest(span, like),
             Some(like) => finding.help(format!("did you mean `{like}`?")),
             None => finding,
         };
@@ -170,7 +196,9 @@ impl Planner<'_> {
 /// Conditions.
 impl Planner<'_> {
     fn node(&mut self, expr: &Expr) -> PlanNode {
-        let (kind, estimate) = self.nested((PlanKind::Nobody, Estimate::NOBODY), |planner| planner.kind(expr));
+        let (kind, estimate) = self.nested((PlanKind::Nobody, Estimate::NOBODY), |planner| {
+            planner.kind(expr)
+        });
         // What holds for all or nobody costs nothing, however it was found out.
         let estimate = match kind {
             PlanKind::Everyone => Estimate::EVERYONE,
@@ -194,7 +222,10 @@ impl Planner<'_> {
             ExprKind::Or(parts) => return self.junction(parts, false),
             ExprKind::Not(inner) => {
                 let inner = self.node(inner);
-                let estimate = Estimate { rows: inner.cost_rows as f64, share: 1.0 - inner.selectivity };
+                let estimate = Estimate {
+                    rows: inner.cost_rows as f64,
+                    share: 1.0 - inner.selectivity,
+                };
                 let kind = match inner.kind {
                     PlanKind::Everyone => PlanKind::Nobody,
                     PlanKind::Nobody => PlanKind::Everyone,
@@ -206,15 +237,30 @@ impl Planner<'_> {
                 let mut ids = ids.clone();
                 ids.sort_unstable();
                 ids.dedup();
-                if ids.is_empty() { PlanKind::Nobody } else { PlanKind::UserId(ids) }
+                if ids.is_empty() {
+                    PlanKind::Nobody
+                } else {
+                    PlanKind::UserId(ids)
+                }
             }
-            ExprKind::Attribute { operand, test } => self.attribute_condition(operand, test, expr.span),
+            ExprKind::Attribute { operand, test } => {
+                self.attribute_condition(operand, test, expr.span)
+            }
             ExprKind::Did(of) => self.events(of).map_or(PlanKind::Nobody, PlanKind::Did),
             ExprKind::Measure { measure, test } => self.measure_condition(measure, test, expr.span),
-            ExprKind::Occurrence { occurrence, test } => self.occurrence_condition(occurrence, test, expr.span),
-            ExprKind::Sequence { steps, within, window } => {
+            ExprKind::Occurrence { occurrence, test } => {
+                self.occurrence_condition(occurrence, test, expr.span)
+            }
+            ExprKind::Sequence {
+                steps,
+                within,
+                window,
+            } => {
                 if steps.is_empty() {
-                    self.report(Diagnostic::error("sequence", "a sequence needs at least one step"), expr.span);
+                    self.report(
+                        Diagnostic::error("sequence", "a sequence needs at least one step"),
+                        expr.span,
+                    );
                 }
                 if let Some(within) = within {
                     self.check(checks::duration_problem(*within), expr.span);
@@ -224,7 +270,11 @@ impl Planner<'_> {
                 if window.range.is_empty() || steps.iter().any(|step| step.events.is_empty()) {
                     PlanKind::Nobody
                 } else {
-                    PlanKind::Sequence { steps, within: *within, window }
+                    PlanKind::Sequence {
+                        steps,
+                        within: *within,
+                        window,
+                    }
                 }
             }
             ExprKind::Rank { end, size, measure } => self.rank(*end, *size, measure, expr.span),
@@ -235,8 +285,11 @@ impl Planner<'_> {
 
     /// `and` (`all`) or `or` over parts.
     fn junction(&mut self, parts: &[Expr], all: bool) -> (PlanKind, Estimate) {
-        let (neutral, absorbing) =
-            if all { (PlanKind::Everyone, PlanKind::Nobody) } else { (PlanKind::Nobody, PlanKind::Everyone) };
+        let (neutral, absorbing) = if all {
+            (PlanKind::Everyone, PlanKind::Nobody)
+        } else {
+            (PlanKind::Nobody, PlanKind::Everyone)
+        };
         let mut nodes: Vec<PlanNode> = parts.iter().map(|part| self.node(part)).collect();
         if nodes.iter().any(|node| node.kind == absorbing) {
             return (absorbing, Estimate::NOBODY);
@@ -245,7 +298,10 @@ impl Planner<'_> {
         if nodes.len() < 2 {
             return match nodes.pop() {
                 Some(node) => {
-                    let estimate = Estimate { rows: node.cost_rows as f64, share: node.selectivity };
+                    let estimate = Estimate {
+                        rows: node.cost_rows as f64,
+                        share: node.selectivity,
+                    };
                     (node.kind, estimate)
                 }
                 None => (neutral, Estimate::NOBODY),
@@ -258,22 +314,46 @@ impl Planner<'_> {
         let (mut rows, mut undecided) = (0.0, 1.0);
         for node in &nodes {
             rows += node.cost_rows as f64 * undecided;
-            undecided *= if all { node.selectivity } else { 1.0 - node.selectivity };
+            undecided *= if all {
+                node.selectivity
+            } else {
+                1.0 - node.selectivity
+            };
         }
         let share = if all { undecided } else { 1.0 - undecided };
-        let kind = if all { PlanKind::And(nodes) } else { PlanKind::Or(nodes) };
+        let kind = if all {
+            PlanKind::And(nodes)
+        } else {
+            PlanKind::Or(nodes)
+        };
         (kind, Estimate { rows, share })
     }
 
-    fn attribute_condition(&mut self, operand: &AttributeOperand, test: &Test, span: Span) -> PlanKind {
+    fn attribute_condition(
+        &mut self,
+        operand: &AttributeOperand,
+        test: &Test,
+        span: Span,
+    ) -> PlanKind {
         let known = self.attribute(&operand.attribute);
-        let types = known.as_ref().map(|known| self.types_behind(known, operand.cast));
-        self.lint_test(&Operand::Property(String::new()), test, types.unwrap_or_default(), span);
+        let types = known
+            .as_ref()
+            .map(|known| self.types_behind(known, operand.cast));
+        self.lint_test(
+            &Operand::Property(String::new()),
+            test,
+            types.unwrap_or_default(),
+            span,
+        );
         let test = self.test(test);
         match (known, test) {
-            (Some(attribute), Some(test)) => {
-                PlanKind::Attribute { operand: PlanAttribute { cast: operand.cast, ..attribute }, test }
-            }
+            (Some(attribute), Some(test)) => PlanKind::Attribute {
+                operand: PlanAttribute {
+                    cast: operand.cast,
+                    ..attribute
+                },
+                test,
+            },
             (None, Some(crate::plan::PlanTest::IsNotSet)) => PlanKind::Everyone,
             _ => PlanKind::Nobody,
         }
@@ -282,7 +362,10 @@ impl Planner<'_> {
     /// The types a comparison meets, the cast applied.
     fn types_behind(&self, attribute: &PlanAttribute, cast: Option<Cast>) -> TypeSet {
         match cast {
-            None => self.catalog.attribute_types(attribute.table, &attribute.name).unwrap_or_default(),
+            None => self
+                .catalog
+                .attribute_types(attribute.table, &attribute.name)
+                .unwrap_or_default(),
             Some(cast) => test::types_of_cast(cast),
         }
     }
@@ -296,7 +379,10 @@ impl Planner<'_> {
             self.check(checks::number_problem(number), span);
         }
         match self.measure(measure, span) {
-            Measured::Measure(measure) => PlanKind::Measure { measure, test: test.clone() },
+            Measured::Measure(measure) => PlanKind::Measure {
+                measure,
+                test: test.clone(),
+            },
             Measured::Constant(value) => {
                 if value.is_some_and(|value| number_passes(value, test)) {
                     PlanKind::Everyone
@@ -314,16 +400,33 @@ impl Planner<'_> {
             Measure::Days(of) => (of, PlanMeasure::Days, ZERO),
             Measure::DaysSinceFirst(of) => (of, PlanMeasure::DaysSinceFirst, None),
             Measure::DaysSinceLast(of) => (of, PlanMeasure::DaysSinceLast, None),
-            Measure::Aggregate { function, property, cast, of } => {
+            Measure::Aggregate {
+                function,
+                property,
+                cast,
+                of,
+            } => {
                 let operand = match cast {
-                    Some(cast) => Operand::Cast { cast: *cast, property: property.clone() },
+                    Some(cast) => Operand::Cast {
+                        cast: *cast,
+                        property: property.clone(),
+                    },
                     None => Operand::Property(property.clone()),
                 };
                 return match self.events(of) {
                     Some(events) => {
-                        let names: Vec<&str> = events.selector.events.iter().map(|event| event.name.as_str()).collect();
+                        let names: Vec<&str> = events
+                            .selector
+                            .events
+                            .iter()
+                            .map(|event| event.name.as_str())
+                            .collect();
                         self.lint_property(property, &names, span);
-                        Measured::Measure(PlanMeasure::Aggregate { function: *function, operand, of: events })
+                        Measured::Measure(PlanMeasure::Aggregate {
+                            function: *function,
+                            operand,
+                            of: events,
+                        })
                     }
                     None => Measured::Constant(match function {
                         Aggregate::Sum | Aggregate::Distinct => ZERO,
@@ -333,9 +436,10 @@ impl Planner<'_> {
             }
             Measure::Attribute(operand) => {
                 return match self.attribute(&operand.attribute) {
-                    Some(attribute) => {
-                        Measured::Measure(PlanMeasure::Attribute(PlanAttribute { cast: operand.cast, ..attribute }))
-                    }
+                    Some(attribute) => Measured::Measure(PlanMeasure::Attribute(PlanAttribute {
+                        cast: operand.cast,
+                        ..attribute
+                    })),
                     None => Measured::Constant(None),
                 };
             }
@@ -346,7 +450,12 @@ impl Planner<'_> {
         }
     }
 
-    fn occurrence_condition(&mut self, occurrence: &Occurrence, test: &OccurrenceTest, span: Span) -> PlanKind {
+    fn occurrence_condition(
+        &mut self,
+        occurrence: &Occurrence,
+        test: &OccurrenceTest,
+        span: Span,
+    ) -> PlanKind {
         let Some(occurrence) = self.occurrence(occurrence, span) else {
             // The rest is still looked at for what is wrong with it.
             match test {
@@ -359,7 +468,13 @@ impl Planner<'_> {
             }
             return PlanKind::Nobody;
         };
-        let names: Vec<&str> = occurrence.of.selector.events.iter().map(|event| event.name.as_str()).collect();
+        let names: Vec<&str> = occurrence
+            .of
+            .selector
+            .events
+            .iter()
+            .map(|event| event.name.as_str())
+            .collect();
         let test = match test {
             OccurrenceTest::When(window) => {
                 let window = self.window(window, span);
@@ -368,12 +483,17 @@ impl Planner<'_> {
                 }
                 PlanOccurrenceTest::When(window)
             }
-            OccurrenceTest::Property { operand: Operand::EventName, test } => {
+            OccurrenceTest::Property {
+                operand: Operand::EventName,
+                test,
+            } => {
                 if !self.lint_test(&Operand::EventName, test, TypeSet::default(), span) {
                     return PlanKind::Nobody;
                 }
-                let verdicts: Vec<_> =
-                    names.iter().map(|&name| (name.to_owned(), test::text_passes(test, name))).collect();
+                let verdicts: Vec<_> = names
+                    .iter()
+                    .map(|&name| (name.to_owned(), test::text_passes(test, name)))
+                    .collect();
                 if !verdicts.iter().any(|(_, verdict)| *verdict) {
                     return PlanKind::Nobody;
                 }
@@ -381,11 +501,16 @@ impl Planner<'_> {
             }
             OccurrenceTest::Property { operand, test } => {
                 let known = self.lint_operand(operand, test, &names, span);
-                let Some(planned) = self.test(test) else { return PlanKind::Nobody };
+                let Some(planned) = self.test(test) else {
+                    return PlanKind::Nobody;
+                };
                 if !known && !matches!(test, Test::IsNotSet) {
                     return PlanKind::Nobody;
                 }
-                PlanOccurrenceTest::Property { operand: operand.clone(), test: planned }
+                PlanOccurrenceTest::Property {
+                    operand: operand.clone(),
+                    test: planned,
+                }
             }
         };
         PlanKind::Occurrence { occurrence, test }
@@ -408,16 +533,28 @@ impl Planner<'_> {
         let AttributeRef { table, name, span } = attribute;
         let is_in = |table: AttributeTable| {
             self.attributes
-                .binary_search_by(|(known_table, known)| known_table.cmp(&table).then_with(|| known.as_str().cmp(name)))
+                .binary_search_by(|(known_table, known)| {
+                    known_table
+                        .cmp(&table)
+                        .then_with(|| known.as_str().cmp(name))
+                })
                 .is_ok()
         };
         let candidates = match table {
             Some(table) => vec![*table],
             None => vec![AttributeTable::Users, AttributeTable::Property],
         };
-        let found: Vec<AttributeTable> = candidates.iter().copied().filter(|table| is_in(*table)).collect();
+        let found: Vec<AttributeTable> = candidates
+            .iter()
+            .copied()
+            .filter(|table| is_in(*table))
+            .collect();
         if let [table] = *found.as_slice() {
-            return Some(PlanAttribute { table, name: name.clone(), cast: None });
+            return Some(PlanAttribute {
+                table,
+                name: name.clone(),
+                cast: None,
+            });
         }
         if found.len() > 1 {
             let message = format!("`{name}` is both a column of users and a user property");
@@ -431,12 +568,28 @@ impl Planner<'_> {
                 AttributeTable::Users => AttributeTable::Property,
                 AttributeTable::Property => AttributeTable::Users,
             };
-            is_in(other).then(|| AttributeRef { table: Some(other), name: name.clone(), span: *span }.to_string())
+            is_in(other).then(|| {
+                AttributeRef {
+                    table: Some(other),
+                    name: name.clone(),
+                    span: *span,
+                }
+                .to_string()
+            })
         });
         let like = elsewhere.or_else(|| {
-            let names = self.attributes.iter().filter(|(table, _)| candidates.contains(table));
-            nearest(name, names.map(|(_, name)| name.as_str()))
-                .map(|near| AttributeRef { table: *table, name: near.to_owned(), span: *span }.to_string())
+            let names = self
+                .attributes
+                .iter()
+                .filter(|(table, _)| candidates.contains(table));
+            nearest(name, names.map(|(_, name)| name.as_str())).map(|near| {
+                AttributeRef {
+                    table: *table,
+                    name: near.to_owned(),
+                    span: *span,
+                }
+                .to_string()
+            })
         });
         let is_event = like.is_none() && table.is_none() && self.is_event(name);
         let like = like.or_else(|| is_event.then(|| format!("did({name})")));
@@ -464,17 +617,25 @@ impl Planner<'_> {
                 self.check(checks::duration_problem(*duration), span);
                 TimeRange::new(as_of.minus(*duration), as_of)
             }
-            Window::Between(from, to) => TimeRange::new(self.instant(from, span), self.instant(to, span)),
+            Window::Between(from, to) => {
+                TimeRange::new(self.instant(from, span), self.instant(to, span))
+            }
             Window::Since(from) => TimeRange::new(self.instant(from, span), as_of),
             Window::Before(to) => TimeRange::new(BEGINNING, self.instant(to, span)),
-            Window::Anchored { relation, anchor: of } => {
+            Window::Anchored {
+                relation,
+                anchor: of,
+            } => {
                 use crate::ast::AnchorRelation::{WithinAfter, WithinBefore};
                 if let WithinAfter(duration) | WithinBefore(duration) = *relation {
                     self.check(checks::duration_problem(duration), span);
                 }
                 match self.nested(None, |planner| planner.anchor(of, span)) {
                     Some(of) => {
-                        anchor = Some(Box::new(PlanAnchor { relation: *relation, of }));
+                        anchor = Some(Box::new(PlanAnchor {
+                            relation: *relation,
+                            of,
+                        }));
                         TimeRange::new(BEGINNING, as_of)
                     }
                     None => TimeRange::new(as_of, as_of),
@@ -483,15 +644,22 @@ impl Planner<'_> {
         };
         let range = range.intersection(TimeRange::new(BEGINNING, as_of));
         if range.is_empty() {
-            return PlanWindow { range: TimeRange::new(as_of, as_of), anchor: None };
+            return PlanWindow {
+                range: TimeRange::new(as_of, as_of),
+                anchor: None,
+            };
         }
         PlanWindow { range, anchor }
     }
 
     fn anchor(&mut self, anchor: &Anchor, span: Span) -> Option<PlanAnchorInstant> {
         match anchor {
-            Anchor::Event(occurrence) => self.occurrence(occurrence, span).map(PlanAnchorInstant::Event),
-            Anchor::Attribute(attribute) => self.attribute(attribute).map(PlanAnchorInstant::Attribute),
+            Anchor::Event(occurrence) => self
+                .occurrence(occurrence, span)
+                .map(PlanAnchorInstant::Event),
+            Anchor::Attribute(attribute) => {
+                self.attribute(attribute).map(PlanAnchorInstant::Attribute)
+            }
         }
     }
 
@@ -499,21 +667,29 @@ impl Planner<'_> {
     fn occurrence(&mut self, occurrence: &Occurrence, span: Span) -> Option<PlanOccurrence> {
         self.check(checks::position_problem(occurrence.position), span);
         let of = self.events(&occurrence.of)?;
-        Some(PlanOccurrence { position: occurrence.position, of })
+        Some(PlanOccurrence {
+            position: occurrence.position,
+            of,
+        })
     }
 
     /// `None` if nobody can have such an event.
     fn events(&mut self, of: &EventWindow) -> Option<PlanEvents> {
         let selector = self.selector(&of.events);
         let window = self.window(&of.window, of.events.span);
-        (!selector.events.is_empty() && !window.range.is_empty()).then_some(PlanEvents { selector, window })
+        (!selector.events.is_empty() && !window.range.is_empty())
+            .then_some(PlanEvents { selector, window })
     }
 }
 
 /// Smaller is tried first: cost for what it decides.
 fn priority(node: &PlanNode, all: bool) -> f64 {
     // A part that decides nothing still has to be run; the bound keeps the order by cost.
-    let decides = if all { 1.0 - node.selectivity } else { node.selectivity };
+    let decides = if all {
+        1.0 - node.selectivity
+    } else {
+        node.selectivity
+    };
     (node.cost_rows as f64 + 1.0) / decides.max(0.001)
 }
 
@@ -546,5 +722,9 @@ fn ordering_passes(op: CompareOp, ordering: Ordering) -> bool {
 fn overlap(range: TimeRange, first: TimestampMillis, last: TimestampMillis) -> DurationMillis {
     let events = TimeRange::new(first, last.plus(DurationMillis(1)));
     let both = range.intersection(events);
-    DurationMillis(if both.is_empty() { 0 } else { both.to.0.saturating_sub(both.from.0) })
+    DurationMillis(if both.is_empty() {
+        0
+    } else {
+        both.to.0.saturating_sub(both.from.0)
+    })
 }

@@ -1,17 +1,23 @@
 //! Tests: literals resolved, patterns translated, event names decided at once.
 
 use super::{Planner, ordering_passes};
+use crate::ast::CompareOp;
 use crate::ast::{Cast, Literal, Operand, Span, Test, TimePoint};
 use crate::catalog::TypeSet;
 use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{PlanLiteral, PlanTest};
-use crate::ast::CompareOp;
 use crowdset_types::TimestampMillis;
 
 impl Planner<'_> {
     /// Looks over a test against values of these types. Returns whether it can be planned.
-    pub(super) fn lint_test(&mut self, operand: &Operand, test: &Test, types: TypeSet, span: Span) -> bool {
+    pub(super) fn lint_test(
+        &mut self,
+        operand: &Operand,
+        test: &Test,
+        types: TypeSet,
+        span: Span,
+    ) -> bool {
         if !self.check(checks::leaf_problem(operand, test), span) {
             return false;
         }
@@ -19,9 +25,16 @@ impl Planner<'_> {
             self.attribute(attribute);
         }
         if let Test::Like(pattern) | Test::ILike(pattern) = test
-            && checks::compile(&like_regex(&like_parts(pattern), matches!(test, Test::ILike(_)))).is_err()
+            && checks::compile(&like_regex(
+                &like_parts(pattern),
+                matches!(test, Test::ILike(_)),
+            ))
+            .is_err()
         {
-            self.report(Diagnostic::error("pattern", "the pattern is too large"), span);
+            self.report(
+                Diagnostic::error("pattern", "the pattern is too large"),
+                span,
+            );
             return false;
         }
         if types.time && !types.text {
@@ -35,7 +48,10 @@ impl Planner<'_> {
                 if let Literal::Text(text) = literal
                     && let Err(error) = TimestampMillis::parse(text)
                 {
-                    self.report(Diagnostic::error("time", format!("compared with a time: {error}")), span);
+                    self.report(
+                        Diagnostic::error("time", format!("compared with a time: {error}")),
+                        span,
+                    );
                     return false;
                 }
             }
@@ -51,7 +67,9 @@ impl Planner<'_> {
         let literals = |values: &[Literal]| values.iter().map(literal).collect();
         Some(match test {
             Test::Compare(op, value) => PlanTest::Compare(*op, literal(value)),
-            Test::CompareAttribute(op, attribute) => PlanTest::CompareAttribute(*op, self.attribute(attribute)?),
+            Test::CompareAttribute(op, attribute) => {
+                PlanTest::CompareAttribute(*op, self.attribute(attribute)?)
+            }
             Test::Between(low, high) => PlanTest::Between(literal(low), literal(high)),
             Test::In(values) => PlanTest::In(literals(values)),
             Test::NotIn(values) => PlanTest::NotIn(literals(values)),
@@ -73,17 +91,29 @@ impl Planner<'_> {
 /// What a cast yields.
 pub(super) fn types_of_cast(cast: Cast) -> TypeSet {
     match cast {
-        Cast::Number => TypeSet { number: true, ..TypeSet::default() },
-        Cast::Text => TypeSet { text: true, ..TypeSet::default() },
-        Cast::Time | Cast::TimeSeconds | Cast::TimeMillis => TypeSet { time: true, ..TypeSet::default() },
+        Cast::Number => TypeSet {
+            number: true,
+            ..TypeSet::default()
+        },
+        Cast::Text => TypeSet {
+            text: true,
+            ..TypeSet::default()
+        },
+        Cast::Time | Cast::TimeSeconds | Cast::TimeMillis => TypeSet {
+            time: true,
+            ..TypeSet::default()
+        },
     }
 }
 
 fn resolve(literal: &Literal, as_of: TimestampMillis) -> PlanLiteral {
     match literal {
-        Literal::Text(text) => {
-            PlanLiteral::Text(text.clone(), TimestampMillis::parse(text).ok().map(|(instant, _)| instant))
-        }
+        Literal::Text(text) => PlanLiteral::Text(
+            text.clone(),
+            TimestampMillis::parse(text)
+                .ok()
+                .map(|(instant, _)| instant),
+        ),
         Literal::Integer(value) => PlanLiteral::Integer(*value),
         Literal::Float(value) => PlanLiteral::Float(*value),
         Literal::Bool(value) => PlanLiteral::Bool(*value),
@@ -103,10 +133,14 @@ pub(super) fn text_passes(test: &Test, text: &str) -> bool {
     let matches = |pattern: &str| checks::compile(pattern).is_ok_and(|regex| regex.is_match(text));
     match test {
         Test::Compare(op, literal) => compare(*op, literal),
-        Test::Between(low, high) => compare(CompareOp::GreaterOrEqual, low) && compare(CompareOp::LessOrEqual, high),
+        Test::Between(low, high) => {
+            compare(CompareOp::GreaterOrEqual, low) && compare(CompareOp::LessOrEqual, high)
+        }
         Test::In(values) => is_among(values),
         // Text is of another type than a list without text, and so it is like missing.
-        Test::NotIn(values) => values.iter().any(|value| matches!(value, Literal::Text(_))) && !is_among(values),
+        Test::NotIn(values) => {
+            values.iter().any(|value| matches!(value, Literal::Text(_))) && !is_among(values)
+        }
         Test::Contains(part) => text.contains(part.as_str()),
         Test::StartsWith(part) => text.starts_with(part.as_str()),
         Test::EndsWith(part) => text.ends_with(part.as_str()),
@@ -114,7 +148,11 @@ pub(super) fn text_passes(test: &Test, text: &str) -> bool {
         Test::ILike(pattern) => matches(&like_regex(&like_parts(pattern), true)),
         Test::Matches(pattern) => matches(pattern),
         Test::IsSet => true,
-        Test::CompareAttribute(..) | Test::IsNotSet | Test::Has(_) | Test::HasAny(_) | Test::HasAll(_) => false,
+        Test::CompareAttribute(..)
+        | Test::IsNotSet
+        | Test::Has(_)
+        | Test::HasAny(_)
+        | Test::HasAll(_) => false,
     }
 }
 
@@ -175,7 +213,9 @@ fn like(pattern: &str) -> PlanTest {
     let parts = like_parts(pattern);
     match parts.as_slice() {
         [] => PlanTest::Compare(CompareOp::Equal, PlanLiteral::Text(String::new(), None)),
-        [LikePart::Text(text)] => PlanTest::Compare(CompareOp::Equal, PlanLiteral::Text(text.clone(), None)),
+        [LikePart::Text(text)] => {
+            PlanTest::Compare(CompareOp::Equal, PlanLiteral::Text(text.clone(), None))
+        }
         [LikePart::Many] => PlanTest::StartsWith(String::new()),
         [LikePart::Text(text), LikePart::Many] => PlanTest::StartsWith(text.clone()),
         [LikePart::Many, LikePart::Text(text)] => PlanTest::EndsWith(text.clone()),
@@ -214,8 +254,14 @@ mod tests {
     #[test]
     fn another_type_is_like_missing() {
         let five = || Literal::Integer(5);
-        assert!(!text_passes(&Test::Compare(CompareOp::NotEqual, five()), "5"));
+        assert!(!text_passes(
+            &Test::Compare(CompareOp::NotEqual, five()),
+            "5"
+        ));
         assert!(!text_passes(&Test::NotIn(vec![five()]), "5"));
-        assert!(text_passes(&Test::NotIn(vec![five(), Literal::Text("6".into())]), "5"));
+        assert!(text_passes(
+            &Test::NotIn(vec![five(), Literal::Text("6".into())]),
+            "5"
+        ));
     }
 }

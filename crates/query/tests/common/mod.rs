@@ -2,9 +2,10 @@
 //! stands in ranks only.
 
 use crowdset_query::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp, EventName,
-    EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest,
-    Operand, Position, Predicate, RankEnd, RankSize, Segment, Span, Test, TimePoint, Window, build,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
+    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
+    Segment, Span, Test, TimePoint, Window, build,
 };
 use crowdset_types::{DurationMillis, Number};
 use proptest::collection::vec;
@@ -13,7 +14,14 @@ use proptest::prelude::*;
 
 /// Names that are plain, names that are words of the language, and names that need quotes.
 fn name() -> impl Strategy<Value = String> {
-    let listed = |names: &[&str]| prop::sample::select(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    let listed = |names: &[&str]| {
+        prop::sample::select(
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>(),
+        )
+    };
     prop_oneof![
         4 => listed(&["a", "purchase", "page_viewed", "ünïcode"]),
         2 => listed(&[
@@ -31,11 +39,20 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![Just("x".to_owned()), Just("it's".to_owned()), Just("2026-01-01".to_owned()), "\\PC{0,8}"]
+    prop_oneof![
+        Just("x".to_owned()),
+        Just("it's".to_owned()),
+        Just("2026-01-01".to_owned()),
+        "\\PC{0,8}"
+    ]
 }
 
 fn instant() -> impl Strategy<Value = i64> {
-    prop_oneof![Just(0), Just(86_400_000 * 20_000), -9_000_000_000_000_i64..9_000_000_000_000]
+    prop_oneof![
+        Just(0),
+        Just(86_400_000 * 20_000),
+        -9_000_000_000_000_i64..9_000_000_000_000
+    ]
 }
 
 fn duration() -> impl Strategy<Value = DurationMillis> {
@@ -57,7 +74,11 @@ fn number() -> impl Strategy<Value = Number> {
 }
 
 fn time_point() -> impl Strategy<Value = TimePoint> {
-    prop_oneof![Just(TimePoint::Now), duration().prop_map(TimePoint::Ago), instant().prop_map(TimePoint::At)]
+    prop_oneof![
+        Just(TimePoint::Now),
+        duration().prop_map(TimePoint::Ago),
+        instant().prop_map(TimePoint::At)
+    ]
 }
 
 fn unordered_literal() -> impl Strategy<Value = Literal> {
@@ -91,11 +112,19 @@ fn table() -> impl Strategy<Value = AttributeTable> {
 }
 
 fn attribute_in_table() -> impl Strategy<Value = AttributeRef> {
-    (table(), path()).prop_map(|(table, name)| AttributeRef { table: Some(table), name, span: Span::default() })
+    (table(), path()).prop_map(|(table, name)| AttributeRef {
+        table: Some(table),
+        name,
+        span: Span::default(),
+    })
 }
 
 fn attribute() -> impl Strategy<Value = AttributeRef> {
-    (option::of(table()), path()).prop_map(|(table, name)| AttributeRef { table, name, span: Span::default() })
+    (option::of(table()), path()).prop_map(|(table, name)| AttributeRef {
+        table,
+        name,
+        span: Span::default(),
+    })
 }
 
 fn test() -> impl Strategy<Value = Test> {
@@ -113,7 +142,8 @@ fn test() -> impl Strategy<Value = Test> {
         text().prop_map(Test::EndsWith),
         text().prop_map(|text| Test::Like(text.replace('\\', "\\\\"))),
         text().prop_map(|text| Test::ILike(text.replace('\\', "%"))),
-        prop::sample::select(vec!["^a+$", "it's", "(?i)x|y"]).prop_map(|regex| Test::Matches(regex.to_owned())),
+        prop::sample::select(vec!["^a+$", "it's", "(?i)x|y"])
+            .prop_map(|regex| Test::Matches(regex.to_owned())),
         Just(Test::IsSet),
         Just(Test::IsNotSet),
         unordered_literal().prop_map(Test::Has),
@@ -123,7 +153,13 @@ fn test() -> impl Strategy<Value = Test> {
 }
 
 fn cast() -> impl Strategy<Value = Cast> {
-    prop::sample::select(vec![Cast::Number, Cast::Text, Cast::Time, Cast::TimeSeconds, Cast::TimeMillis])
+    prop::sample::select(vec![
+        Cast::Number,
+        Cast::Text,
+        Cast::Time,
+        Cast::TimeSeconds,
+        Cast::TimeMillis,
+    ])
 }
 
 fn zone() -> impl Strategy<Value = Option<String>> {
@@ -141,24 +177,34 @@ fn operand() -> impl Strategy<Value = Operand> {
 }
 
 fn operand_and_test() -> impl Strategy<Value = (Operand, Test)> {
-    let of_name = test().prop_filter("no attribute beside the name", |test| !matches!(test, Test::CompareAttribute(..)));
+    let of_name = test().prop_filter("no attribute beside the name", |test| {
+        !matches!(test, Test::CompareAttribute(..))
+    });
     prop_oneof![9 => (operand(), test()), 1 => of_name.prop_map(|test| (Operand::EventName, test))]
 }
 
 fn predicate() -> impl Strategy<Value = Predicate> {
-    let leaf =
-        operand_and_test().prop_map(|(operand, test)| Predicate::Test { operand, test, span: Span::default() });
+    let leaf = operand_and_test().prop_map(|(operand, test)| Predicate::Test {
+        operand,
+        test,
+        span: Span::default(),
+    });
     leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
-            vec(inner.clone(), 2..4).prop_map(|parts| parts.into_iter().reduce(Predicate::and).expect("has parts")),
-            vec(inner.clone(), 2..4).prop_map(|parts| parts.into_iter().reduce(Predicate::or).expect("has parts")),
+            vec(inner.clone(), 2..4)
+                .prop_map(|parts| parts.into_iter().reduce(Predicate::and).expect("has parts")),
+            vec(inner.clone(), 2..4)
+                .prop_map(|parts| parts.into_iter().reduce(Predicate::or).expect("has parts")),
             inner.prop_map(Predicate::negate),
         ]
     })
 }
 
 fn event_name() -> impl Strategy<Value = EventName> {
-    name().prop_map(|name| EventName { name, span: Span::default() })
+    name().prop_map(|name| EventName {
+        name,
+        span: Span::default(),
+    })
 }
 
 fn selector() -> impl Strategy<Value = EventSelector> {
@@ -167,7 +213,11 @@ fn selector() -> impl Strategy<Value = EventSelector> {
         1 => vec(event_name(), 0..3).prop_map(|except| EventNames::Any { except }),
         1 => vec((event_name(), option::of(predicate())), 1..3).prop_map(EventNames::AnyOf),
     ];
-    (names, option::of(predicate())).prop_map(|(names, filter)| EventSelector { names, filter, span: Span::default() })
+    (names, option::of(predicate())).prop_map(|(names, filter)| EventSelector {
+        names,
+        filter,
+        span: Span::default(),
+    })
 }
 
 fn fixed_window() -> impl Strategy<Value = Window> {
@@ -181,13 +231,20 @@ fn fixed_window() -> impl Strategy<Value = Window> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    prop_oneof![Just(Position::First), Just(Position::Last), (1..u32::MAX).prop_map(Position::Nth)]
+    prop_oneof![
+        Just(Position::First),
+        Just(Position::Last),
+        (1..u32::MAX).prop_map(Position::Nth)
+    ]
 }
 
 fn window() -> impl Strategy<Value = Window> {
     fixed_window().prop_recursive(2, 6, 1, |inner| {
         let event = (position(), selector(), inner).prop_map(|(position, events, window)| {
-            Anchor::Event(Occurrence { position, of: EventWindow { events, window } })
+            Anchor::Event(Occurrence {
+                position,
+                of: EventWindow { events, window },
+            })
         });
         let anchor = prop_oneof![3 => event, 1 => attribute_in_table().prop_map(Anchor::Attribute)];
         let relation = prop_oneof![
@@ -197,7 +254,10 @@ fn window() -> impl Strategy<Value = Window> {
             duration().prop_map(AnchorRelation::WithinAfter),
             duration().prop_map(AnchorRelation::WithinBefore),
         ];
-        (relation, anchor).prop_map(|(relation, anchor)| Window::Anchored { relation, anchor: Box::new(anchor) })
+        (relation, anchor).prop_map(|(relation, anchor)| Window::Anchored {
+            relation,
+            anchor: Box::new(anchor),
+        })
     })
 }
 
@@ -213,9 +273,17 @@ fn aggregate() -> impl Strategy<Value = Measure> {
         Aggregate::Avg,
         Aggregate::Distinct,
     ]);
-    let property = path().prop_filter("has a meaning of its own", |path| path != "event_name" && path != "timestamp");
-    (function, property, option::of(cast()), events())
-        .prop_map(|(function, property, cast, of)| Measure::Aggregate { function, property, cast, of })
+    let property = path().prop_filter("has a meaning of its own", |path| {
+        path != "event_name" && path != "timestamp"
+    });
+    (function, property, option::of(cast()), events()).prop_map(|(function, property, cast, of)| {
+        Measure::Aggregate {
+            function,
+            property,
+            cast,
+            of,
+        }
+    })
 }
 
 fn event_measure() -> impl Strategy<Value = Measure> {
@@ -251,18 +319,28 @@ fn condition() -> impl Strategy<Value = ExprKind> {
         Just(ExprKind::Everyone),
         Just(ExprKind::Nobody),
         vec(text(), 1..3).prop_map(ExprKind::UserId),
-        (attribute(), option::of(cast()), test()).prop_map(|(attribute, cast, test)| ExprKind::Attribute {
-            operand: AttributeOperand { attribute, cast },
-            test
+        (attribute(), option::of(cast()), test()).prop_map(|(attribute, cast, test)| {
+            ExprKind::Attribute {
+                operand: AttributeOperand { attribute, cast },
+                test,
+            }
         }),
         events().prop_map(ExprKind::Did),
-        (event_measure(), number_test).prop_map(|(measure, test)| ExprKind::Measure { measure, test }),
-        (position(), events(), occurrence_test).prop_map(|(position, of, test)| ExprKind::Occurrence {
-            occurrence: Occurrence { position, of },
-            test
+        (event_measure(), number_test)
+            .prop_map(|(measure, test)| ExprKind::Measure { measure, test }),
+        (position(), events(), occurrence_test).prop_map(|(position, of, test)| {
+            ExprKind::Occurrence {
+                occurrence: Occurrence { position, of },
+                test,
+            }
         }),
-        (vec(selector(), 1..4), option::of(duration()), window())
-            .prop_map(|(steps, within, window)| ExprKind::Sequence { steps, within, window }),
+        (vec(selector(), 1..4), option::of(duration()), window()).prop_map(
+            |(steps, within, window)| ExprKind::Sequence {
+                steps,
+                within,
+                window
+            }
+        ),
         (any::<bool>(), size, measure).prop_map(|(top, size, measure)| ExprKind::Rank {
             end: if top { RankEnd::Top } else { RankEnd::Bottom },
             size,
