@@ -313,7 +313,7 @@ mod tests {
     fn sample() -> Vec<u8> {
         let policy = Policy::default();
         let sets = [
-            RoaringBitmap::from_iter(0..70_000),
+            (0..70_000).collect(),
             RoaringBitmap::new(),
             RoaringBitmap::from_iter([5, 9]),
         ];

@@ -478,8 +478,8 @@ mod tests {
                 Ok((image, _)) => {
                     let mut names = Vec::new();
                     image.verify(&mut |damaged| names.push(damaged.section));
-                    let by_name = image.check(SectionId(0)).is_err() as u8
-                        + 2 * image.check(SectionId(2)).is_err() as u8;
+                    let by_name = u8::from(image.check(SectionId(0)).is_err())
+                        + 2 * u8::from(image.check(SectionId(2)).is_err());
                     match names.as_slice() {
                         [] => false,
                         [name] if name == "numbers" => by_name == 1,
