@@ -58,6 +58,8 @@ pub(crate) struct JsonReader {
     fields: Vec<(u32, Token)>,
     arena: String,
     dotted_keys: u64,
+    /// How many texts were begun: marks the properties that the current one has named.
+    reading: u64,
 }
 
 /// The text is not of the simple form; another reader must look at it.
@@ -136,7 +138,7 @@ impl JsonReader {
         if u32::try_from(bytes.len()).is_err() {
             return Err(NotFlat);
         }
-        let row = stream.next_row();
+        self.reading += 1;
         let mut at = expect(bytes, skip_blanks(bytes, 0), b'{')?;
         at = skip_blanks(bytes, at);
         if bytes.get(at) == Some(&b'}') {
@@ -153,10 +155,10 @@ impl JsonReader {
             let slot = stream.slot(&text[key_start..key_end], guess, hasher);
             guess = slot + 1;
             let property = &mut stream.properties[slot];
-            if property.json_row == row {
+            if property.seen_in == self.reading {
                 return Err(NotFlat);
             }
-            property.json_row = row;
+            property.seen_in = self.reading;
             self.dotted_keys += u64::from(property.has_dot);
             at = skip_blanks(bytes, key_end + 1);
             at = skip_blanks(bytes, expect(bytes, at, b':')?);
@@ -183,19 +185,13 @@ impl JsonReader {
         self.fields.clear();
         self.arena.clear();
         self.dotted_keys = 0;
-        // The marks of an earlier attempt at this row would look like repeated paths.
-        let row = stream.next_row();
-        for property in &mut stream.properties {
-            if property.json_row == row {
-                property.json_row = crate::stage::NO_ROW;
-            }
-        }
+        self.reading += 1;
         let mut sink = Sink {
             stream,
             fields: &mut self.fields,
             arena: &mut self.arena,
             path: String::new(),
-            row,
+            reading: self.reading,
             hasher,
             repeated: false,
             exact,
@@ -345,7 +341,7 @@ struct Sink<'s> {
     arena: &'s mut String,
     /// The path of the value that is being read.
     path: String,
-    row: u32,
+    reading: u64,
     hasher: &'s Hasher,
     repeated: bool,
     exact: bool,
@@ -358,8 +354,8 @@ impl Sink<'_> {
     fn mark(&mut self) -> u32 {
         let slot = self.stream.slot(&self.path, self.fields.len(), self.hasher);
         let property = &mut self.stream.properties[slot];
-        self.repeated |= property.json_row == self.row;
-        property.json_row = self.row;
+        self.repeated |= property.seen_in == self.reading;
+        property.seen_in = self.reading;
         slot as u32
     }
 

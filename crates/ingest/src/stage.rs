@@ -29,8 +29,8 @@ pub(crate) struct PropertyBuilder {
     pub(crate) path: Box<str>,
     /// Whether there is a dot in the path.
     pub(crate) has_dot: bool,
-    /// The row whose JSON held this path last.
-    pub(crate) json_row: u32,
+    /// The reading of a JSON text that named this path last; see [`crate::json::JsonReader`].
+    pub(crate) seen_in: u64,
     /// The row for which a plain column gave the value last; it wins over JSON.
     pub(crate) column_row: u32,
     staged: StagedColumn,
@@ -43,7 +43,7 @@ impl PropertyBuilder {
         Self {
             path: path.into(),
             has_dot: path.contains('.'),
-            json_row: NO_ROW,
+            seen_in: 0,
             column_row: NO_ROW,
             staged: StagedColumn::default(),
             text_codes: HashTable::new(),
