@@ -355,7 +355,7 @@ pub enum Literal {
 /// An instant as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TimePoint {
-    /// `now`: as_of.
+    /// `now`: `as_of`.
     Now,
     /// `30 days ago`.
     Ago(DurationMillis),
@@ -363,11 +363,11 @@ pub enum TimePoint {
     At(i64),
 }
 
-/// Where in time events must lie: half-open, cut at as_of.
+/// Where in time events must lie: half-open, cut at `as_of`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Window {
-    /// Everything before as_of.
+    /// Everything before `as_of`.
     Ever,
     /// `last 7 days`: `[as_of - d, as_of)`.
     Last(DurationMillis),

@@ -35,7 +35,7 @@ pub struct Diagnostic {
     /// What would be right, if the message does not say so already.
     pub help: Option<String>,
     /// A change of the text that a program may apply.
-    pub suggestion: Option<Suggestion>,
+    pub suggestion: Option<Box<Suggestion>>,
 }
 
 /// A replacement of one part of the text.
@@ -89,10 +89,10 @@ impl Diagnostic {
 
     /// The same with a change that would cure it.
     pub fn suggest(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.suggestion = Some(Suggestion {
+        self.suggestion = Some(Box::new(Suggestion {
             span,
             text: text.into(),
-        });
+        }));
         self
     }
 
@@ -109,13 +109,12 @@ impl Diagnostic {
     /// The finding for people: `line:column: message`, the line of `source` with carets under the
     /// place, and the cure. Without a final line break.
     pub fn render(&self, source: &str) -> String {
-        let mut out = String::new();
-        match (self.span, self.position(source)) {
-            (Some(span), Some((line, column))) => {
-                out.push_str(&format!("{line}:{column}: {}", self.message));
-                self.render_line(&mut out, source, span);
-            }
-            _ => out.push_str(&self.message),
+        let mut out = match self.position(source) {
+            Some((line, column)) => format!("{line}:{column}: {}", self.message),
+            None => self.message.clone(),
+        };
+        if let (Some(span), Some(_)) = (self.span, self.position(source)) {
+            self.render_line(&mut out, source, span);
         }
         if let Some(help) = &self.help {
             out.push_str("\n  help: ");

@@ -211,7 +211,7 @@ pub enum PlanLiteral {
 /// Where in time events must lie.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanWindow {
-    /// Already cut at as_of; `from` may be the beginning of time.
+    /// Already cut at `as_of`; `from` may be the beginning of time.
     pub range: TimeRange,
     /// A further bound of the user's own.
     pub anchor: Option<Box<PlanAnchor>>,
@@ -276,9 +276,9 @@ pub enum PlanMeasure {
     },
     /// Distinct UTC days with an event.
     Days(PlanEvents),
-    /// Days of 24 h from the first event to as_of, not floored.
+    /// Days of 24 h from the first event to `as_of`, not floored.
     DaysSinceFirst(PlanEvents),
-    /// Days of 24 h from the last event to as_of, not floored.
+    /// Days of 24 h from the last event to `as_of`, not floored.
     DaysSinceLast(PlanEvents),
     /// A numeric attribute; text that is wholly a number counts as that number.
     Attribute(PlanAttribute),

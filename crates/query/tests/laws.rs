@@ -287,6 +287,6 @@ fn megabytes_are_read_in_linear_time() {
             assert!(error.to_string().len() < 100_000);
         }
         let took = start.elapsed();
-        assert!(took.as_secs() < 10, "{took:?} for {:.40}…", text);
+        assert!(took.as_secs() < 10, "{took:?} for {text:.40}…");
     }
 }

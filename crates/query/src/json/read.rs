@@ -200,12 +200,11 @@ impl<'a> Place<'a> {
             return Ok(None);
         }
         let mut fields = self.object()?;
-        let point = match fields.take("ago") {
-            Some(ago) => TimePoint::Ago(ago.duration()?),
-            None => {
-                fields.need("now")?.is_true()?;
-                TimePoint::Now
-            }
+        let point = if let Some(ago) = fields.take("ago") {
+            TimePoint::Ago(ago.duration()?)
+        } else {
+            fields.need("now")?.is_true()?;
+            TimePoint::Now
         };
         fields.finish()?;
         Ok(Some(point))
@@ -548,7 +547,9 @@ impl Reader {
                 }
                 match parts.len() {
                     0 => {
-                        return Err(list.error("the list is empty; it needs at least one predicate"));
+                        return Err(
+                            list.error("the list is empty; it needs at least one predicate")
+                        );
                     }
                     1 => parts.swap_remove(0),
                     _ if is_and => Predicate::And(parts),

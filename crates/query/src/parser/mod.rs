@@ -350,13 +350,10 @@ impl Parser<'_> {
         self.joined(
             "or",
             Self::conjunction,
-            |parts| ExprKind::Or(parts),
-            |part| match part.kind {
-                ExprKind::Or(parts) => Ok(parts),
-                kind => Err(Expr {
-                    kind,
-                    span: part.span,
-                }),
+            ExprKind::Or,
+            |part, parts| match part.kind {
+                ExprKind::Or(inner) => parts.extend(inner),
+                _ => parts.push(part),
             },
         )
     }
@@ -365,25 +362,21 @@ impl Parser<'_> {
         self.joined(
             "and",
             Self::negation,
-            |parts| ExprKind::And(parts),
-            |part| match part.kind {
-                ExprKind::And(parts) => Ok(parts),
-                kind => Err(Expr {
-                    kind,
-                    span: part.span,
-                }),
+            ExprKind::And,
+            |part, parts| match part.kind {
+                ExprKind::And(inner) => parts.extend(inner),
+                _ => parts.push(part),
             },
         )
     }
 
-    /// Parts with `word` between them; parts that are joined by the same word themselves are
-    /// taken apart.
+    /// Parts with `word` between them; `add` takes those apart that are joined by the same word.
     fn joined(
         &mut self,
         word: &str,
         part: fn(&mut Self) -> Parse<Expr>,
         join: fn(Vec<Expr>) -> ExprKind,
-        split: fn(Expr) -> Result<Vec<Expr>, Expr>,
+        add: fn(Expr, &mut Vec<Expr>),
     ) -> Parse<Expr> {
         let start = self.span();
         let first = part(self)?;
@@ -391,13 +384,9 @@ impl Parser<'_> {
             return Ok(first);
         }
         let mut parts = Vec::new();
-        let mut add = |part| match split(part) {
-            Ok(inner) => parts.extend(inner),
-            Err(single) => parts.push(single),
-        };
-        add(first);
+        add(first, &mut parts);
         while self.take_word(word) {
-            add(part(self)?);
+            add(part(self)?, &mut parts);
         }
         Ok(Expr {
             kind: join(parts),

@@ -10,6 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::{self, Token};
 use crowdset_types::{DurationMillis, Number};
 
+/// Makes a test of a text.
+type OfText = fn(String) -> Test;
+
 impl Parser<'_> {
     /// `P`: tests joined by `and`, `or`, `not` and parentheses.
     pub(super) fn predicate(&mut self) -> Parse<Predicate> {
@@ -269,7 +272,7 @@ impl Parser<'_> {
             self.advance();
             return self.list().map(Test::NotIn);
         }
-        let patterns: [(&str, fn(String) -> Test); 4] = [
+        let patterns: [(&str, OfText); 4] = [
             ("contains", Test::Contains),
             ("like", Test::Like),
             ("ilike", Test::ILike),
@@ -280,8 +283,7 @@ impl Parser<'_> {
                 return self.text("text in single quotes").map(make);
             }
         }
-        let ends: [(&str, fn(String) -> Test); 2] =
-            [("starts", Test::StartsWith), ("ends", Test::EndsWith)];
+        let ends: [(&str, OfText); 2] = [("starts", Test::StartsWith), ("ends", Test::EndsWith)];
         for (word, make) in ends {
             if self.take_word(word) {
                 if !self.take_word("with") {

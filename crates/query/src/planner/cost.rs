@@ -313,10 +313,11 @@ fn test_share(test: &PlanTest, values: Option<u64>) -> f64 {
         PlanTest::Contains(_)
         | PlanTest::StartsWith(_)
         | PlanTest::EndsWith(_)
-        | PlanTest::Matches(_) => 0.1,
+        | PlanTest::Matches(_)
+        | PlanTest::IsNotSet
+        | PlanTest::Has(_)
+        | PlanTest::HasAll(_) => 0.1,
         PlanTest::IsSet => 0.9,
-        PlanTest::IsNotSet => 0.1,
-        PlanTest::Has(_) | PlanTest::HasAll(_) => 0.1,
         PlanTest::HasAny(_) => 0.2,
     }
 }

@@ -101,7 +101,9 @@ fn number_nodes(node: &mut PlanNode, next: &mut u32) {
     *next += 1;
     match &mut node.kind {
         PlanKind::And(parts) | PlanKind::Or(parts) => {
-            parts.iter_mut().for_each(|part| number_nodes(part, next))
+            for part in parts {
+                number_nodes(part, next);
+            }
         }
         PlanKind::Not(inner) => number_nodes(inner, next),
         _ => {}
@@ -182,7 +184,7 @@ impl Planner<'_> {
     /// builder can be.
     fn nested<T>(&mut self, fallback: T, plan: impl FnOnce(&mut Self) -> T) -> T {
         if self.depth > TREE_DEPTH_MAX {
-            let message = format!("nested more than {} levels deep", TREE_DEPTH_MAX);
+            let message = format!("nested more than {TREE_DEPTH_MAX} levels deep");
             self.report(Diagnostic::error("too-deep", message), Span::default());
             return fallback;
         }
@@ -606,7 +608,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The window cut at as_of. One that cannot hold an event has an empty range and no anchor.
+    /// The window cut at `as_of`. One that cannot hold an event has an empty range and no anchor.
     fn window(&mut self, window: &Window, span: Span) -> PlanWindow {
         const BEGINNING: TimestampMillis = TimestampMillis(i64::MIN);
         let as_of = self.as_of;
