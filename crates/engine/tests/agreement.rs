@@ -8,11 +8,11 @@
 
 mod support;
 
-use crowdset::{AsOf, Engine, Segment};
-use crowdset_testkit::random::{Rng, World, segment, world, world_among};
+use crowdset::{AsOf, Engine, EvalOptions, Path, Segment};
+use crowdset_testkit::random::{Rng, World, busy_world, segment, world, world_among};
 use crowdset_testkit::{Data, Reference, coverage, shrink, suite};
 use crowdset_types::TimestampMillis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::{Loading, SWITCHES, answer, load, message, switches};
 
@@ -71,7 +71,13 @@ fn questions(seed: u64, world: &World, count: usize) -> Vec<(Segment, TimestampM
 }
 
 /// Fails with the smallest pair it finds, ready for the suite, if engine and reference disagree.
-fn check(seed: u64, world: &World, count: usize, loading: Loading, place: Place) {
+fn check(
+    seed: u64,
+    world: &World,
+    questions: &[(Segment, TimestampMillis)],
+    loading: Loading,
+    place: Place,
+) {
     let loaded_world = loaded(&world.data, loading, place);
     let snapshot = loaded_world.engine.snapshot();
     let reference = Reference::new(&world.data);
@@ -80,9 +86,8 @@ fn check(seed: u64, world: &World, count: usize, loading: Loading, place: Place)
         reference.universe_len() as u64,
         "seed {seed}, {loading:?}: the universe"
     );
-    let questions = questions(seed, world, count);
     let mut answers = Vec::new();
-    for (number, (segment, as_of)) in (seed..).zip(&questions) {
+    for (number, (segment, as_of)) in (seed..).zip(questions) {
         let options = switches(number % SWITCHES);
         let expected = reference.evaluate(segment, *as_of).expect("an answer");
         let found = catch_unwind(AssertUnwindSafe(|| {
@@ -121,13 +126,26 @@ fn check(seed: u64, world: &World, count: usize, loading: Loading, place: Place)
         .map(|(segment, as_of)| (segment, AsOf::at(*as_of)))
         .collect();
     let audiences = snapshot.evaluate_many(&many, &switches(seed % SWITCHES));
-    for ((audience, expected), (segment, as_of)) in audiences.iter().zip(&answers).zip(&questions) {
+    for ((audience, expected), (segment, as_of)) in audiences.iter().zip(&answers).zip(questions) {
         let found: Vec<&str> = audience.as_ref().expect("an answer").iter().collect();
         assert_eq!(
             found, *expected,
             "seed {seed}, {loading:?}, in one pass with others: {segment} as of {as_of}"
         );
     }
+}
+
+/// Questions without sequences, which the reference tries by brute force.
+fn quick_questions(seed: u64, world: &World, count: usize) -> Vec<(Segment, TimestampMillis)> {
+    let is_quick = |segment: &Segment| {
+        let mut parts = BTreeSet::new();
+        coverage::reached(segment, &mut parts);
+        !parts.contains("sequence")
+    };
+    let mut questions = questions(seed, world, 2 * count);
+    questions.retain(|(segment, _)| is_quick(segment));
+    questions.truncate(count);
+    questions
 }
 
 fn loading(seed: u64) -> Loading {
@@ -141,7 +159,14 @@ fn loading(seed: u64) -> Loading {
 #[test]
 fn in_memory() {
     for seed in 0..cases(1_000) {
-        check(seed, &world(seed), 10, loading(seed), Place::Memory);
+        let world = world(seed);
+        check(
+            seed,
+            &world,
+            &questions(seed, &world, 10),
+            loading(seed),
+            Place::Memory,
+        );
     }
 }
 
@@ -149,7 +174,14 @@ fn in_memory() {
 fn in_a_store_opened_again() {
     for seed in 0..cases(1_000).div_ceil(12) {
         let seed = seed + 1_000_000;
-        check(seed, &world(seed), 10, loading(seed), Place::Store);
+        let world = world(seed);
+        check(
+            seed,
+            &world,
+            &questions(seed, &world, 10),
+            loading(seed),
+            Place::Store,
+        );
     }
 }
 
@@ -157,13 +189,55 @@ fn in_a_store_opened_again() {
 fn with_users_in_several_chunks() {
     for seed in 0..cases(1_000).div_ceil(200) {
         let seed = seed + 2_000_000;
+        let world = world_among(seed, 40_000);
         check(
             seed,
-            &world_among(seed, 40_000),
-            20,
+            &world,
+            &questions(seed, &world, 20),
             loading(seed),
             Place::Memory,
         );
+    }
+}
+
+#[test]
+fn with_many_rows() {
+    for seed in 0..cases(1_000).div_ceil(100) {
+        let seed = seed + 3_000_000;
+        let world = busy_world(seed);
+        check(
+            seed,
+            &world,
+            &quick_questions(seed, &world, 20),
+            loading(seed),
+            Place::Memory,
+        );
+    }
+}
+
+#[test]
+fn every_path_is_taken() {
+    let mut taken = HashSet::new();
+    for seed in 0..60 {
+        let world = world(seed);
+        let loaded = loaded(&world.data, loading(seed), Place::Memory);
+        let snapshot = loaded.engine.snapshot();
+        for (segment, as_of) in questions(seed, &world, 10) {
+            let analysis = snapshot
+                .analyze(&segment, AsOf::at(as_of), &EvalOptions::default())
+                .expect("an analysis");
+            taken.extend(analysis.nodes().iter().map(|node| node.path));
+        }
+    }
+    for path in [
+        Path::Algebra,
+        Path::Index,
+        Path::Scan,
+        Path::Column,
+        Path::History,
+        Path::Rank,
+    ] {
+        assert!(taken.contains(&path), "{path:?} answered nothing");
     }
 }
 

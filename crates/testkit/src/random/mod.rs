@@ -10,4 +10,4 @@ mod world;
 
 pub use rng::Rng;
 pub use segment::segment;
-pub use world::{World, world, world_among};
+pub use world::{World, busy_world, world, world_among};

@@ -621,7 +621,11 @@ impl Maker<'_> {
 
     fn number(&mut self) -> Number {
         if self.rng.chance(75) {
-            Number::Integer(*self.rng.pick(&[0, 1, 1, 2, 2, 3, 4, 5, 7, 14, 30, -1, 300]))
+            Number::Integer(
+                *self
+                    .rng
+                    .pick(&[0, 1, 1, 2, 2, 3, 4, 5, 7, 14, 30, -1, 255, 256, 300]),
+            )
         } else {
             Number::Float(*self.rng.pick(&[0.5, 1.0, 1.5, 2.5, -0.5, 5.1, 3.0]))
         }

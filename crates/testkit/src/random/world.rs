@@ -156,6 +156,57 @@ pub fn world_among(seed: u64, fillers: usize) -> World {
     }
 }
 
+/// A world of many rows: counts beyond a byte, hundreds of different values, runs of rows longer
+/// than any block that is worked on at once. Half of them have many users as well.
+///
+/// Sequences are tried by brute force; ask this world for none.
+pub fn busy_world(seed: u64) -> World {
+    let mut rng = Rng::new(seed ^ 0xb5);
+    let rng = &mut rng;
+    let fillers = if rng.chance(50) { 20_000 } else { 0 };
+    let mut world = world_among(seed, fillers);
+    let data = &mut world.data;
+    let busiest = rng.pick(&world.ids).clone();
+    let centre = world.as_of[0].0;
+    for number in 0..rng.between(2_000, 6_000) {
+        let user_id = match rng.below(4) {
+            0 | 1 => busiest.clone(),
+            2 => rng.pick(&world.ids).clone(),
+            _ => match &data.users {
+                Some(users) if !users.is_empty() => rng.pick(users).user_id.clone(),
+                _ => busiest.clone(),
+            },
+        };
+        let mut properties = properties(rng);
+        let rounds = rng.below(1_000) as i64;
+        let number_value = match rng.below(6) {
+            0 => json!(rounds - 500),
+            1 => json!(rounds as f64 / 100.0),
+            2 => json!(rounds as f64 / 7.0),
+            3 => json!(rounds * 10_000_000_000_000),
+            _ => Json::Null,
+        };
+        if !number_value.is_null() {
+            properties.insert("n".to_owned(), number_value);
+        }
+        if rng.chance(40) {
+            properties.insert("s".to_owned(), json!(format!("x{rounds}")));
+        }
+        let event_id = match data.event_ids {
+            IdKind::Text => format!("m{number}"),
+            IdKind::Integer => (1_000 + number).to_string(),
+        };
+        data.events.push(EventRow {
+            event_id,
+            user_id,
+            event_name: (*rng.pick(&EVENTS[..2])).to_owned(),
+            timestamp_ms: centre + DAY - rng.below(90 * DAY as usize) as i64,
+            properties,
+        });
+    }
+    world
+}
+
 /// Ids whose order as text differs from their order as numbers and from that of arrival.
 fn id(kind: IdKind, prefix: &str, number: usize) -> String {
     match kind {
