@@ -2,6 +2,11 @@
 //!
 //! Every help text stands beside its flag, so that `--help` is the one place to change.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are help texts, printed as they stand"
+)]
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

@@ -70,6 +70,9 @@ pub(crate) fn table(head: &[&str], right: &[usize]) -> Table {
         .load_style(comfy_table::presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for &index in right {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -21,14 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Text, JSON and the builder give the same segment.
     let active: Segment = "count(report_generated, last 7 days) >= 2".parse()?;
-    let built = segment::count("report_generated").within(segment::last(segment::days(7))).at_least(2);
-    assert_eq!(active, Segment::new(built));
+    let built = segment::count("report_generated")
+        .within(segment::last(segment::days(7)))
+        .ge(2);
+    assert_eq!(active, Segment::from(built));
 
     // A snapshot never changes. Readers keep theirs while a writer adds the next day.
     let snapshot = engine.snapshot();
     let writer = {
         let engine = Arc::clone(&engine);
-        thread::spawn(move || engine.append(&events(1).expect("a batch")).map(|report| report.stored))
+        thread::spawn(move || {
+            engine
+                .append(&events(1).expect("a batch"))
+                .map(|report| report.stored)
+        })
     };
     let as_of = AsOf::at_millis(2 * DAY_MS);
     let before = snapshot.evaluate(&active, as_of)?;
@@ -36,9 +42,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let after = engine.snapshot().evaluate(&active, as_of)?;
 
     println!("{stored} events came while the first snapshot was asked");
-    println!("before: {} of {} users: {:?}", before.len(), before.universe_len(), before.user_ids());
-    println!("after:  {} of {} users: {:?}", after.len(), after.universe_len(), after.user_ids());
-    println!("is ada in? {}", engine.snapshot().contains(&active, "ada", as_of)?);
+    println!(
+        "before: {} of {} users: {:?}",
+        before.len(),
+        before.universe_len(),
+        before.user_ids()
+    );
+    println!(
+        "after:  {} of {} users: {:?}",
+        after.len(),
+        after.universe_len(),
+        after.user_ids()
+    );
+    println!(
+        "is ada in? {}",
+        engine.snapshot().contains(&active, "ada", as_of)?
+    );
     Ok(())
 }
 
@@ -59,8 +78,17 @@ fn events(day: i64) -> Result<RecordBatch, Box<dyn Error>> {
     Ok(RecordBatch::try_from_iter([
         ("event_id", text(&[&ids[0], &ids[1]])),
         ("user_id", text(&["ada", "cyd"])),
-        ("event_name", text(&["report_generated", "report_generated"])),
-        ("timestamp", Arc::new(TimestampMillisecondArray::from(vec![day * DAY_MS, day * DAY_MS + 1])) as ArrayRef),
+        (
+            "event_name",
+            text(&["report_generated", "report_generated"]),
+        ),
+        (
+            "timestamp",
+            Arc::new(TimestampMillisecondArray::from(vec![
+                day * DAY_MS,
+                day * DAY_MS + 1,
+            ])) as ArrayRef,
+        ),
         ("properties", text(&[r#"{"pages": 3}"#, r#"{"pages": 12}"#])),
     ])?)
 }

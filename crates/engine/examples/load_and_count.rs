@@ -23,7 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Again and again, if you like: events that are stored already are counted and ignored.
     let engine = Engine::open(store)?;
     let report = engine.load(&tables, &LoadOptions::default())?;
-    println!("{} events read, {} stored, {} known already", report.rows, report.stored, report.duplicates);
+    println!(
+        "{} events read, {} stored, {} known already",
+        report.rows, report.stored, report.duplicates
+    );
     drop(engine);
 
     // What another process would do: open what is there, in milliseconds, and ask.
@@ -31,7 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::open_read_only(store)?;
     let snapshot = engine.snapshot();
     let audience = snapshot.evaluate(&segment, AsOf::now())?;
-    println!("{} of {} users, {:?} after the open", audience.len(), snapshot.universe_len(), started.elapsed());
+    println!(
+        "{} of {} users, {:?} after the open",
+        audience.len(),
+        snapshot.universe_len(),
+        started.elapsed()
+    );
     for warning in audience.warnings() {
         eprintln!("{}", warning.render(segment.source_text()));
     }

@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("give two words: STORE SEGMENT".into());
     };
     let segment: Segment = segment.parse()?;
-    let engine = Engine::options().open_store_or_tables(store, |progress| eprintln!("{progress:?}"))?;
+    let engine =
+        Engine::options().open_store_or_tables(store, |progress| eprintln!("{progress:?}"))?;
     let snapshot = engine.snapshot();
 
     // Called once per chunk of 16,384 users, from whichever thread finished it.
@@ -24,9 +25,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         seen.fetch_max(done, Ordering::Relaxed);
         eprintln!("{done} of {total} chunks");
     });
-    let options = EvalOptions { control, ..EvalOptions::default() };
+    let options = EvalOptions {
+        control,
+        ..EvalOptions::default()
+    };
     let audience = snapshot.evaluate_with(&segment, AsOf::now(), &options)?;
-    println!("{} users, {} chunks followed", audience.len(), chunks.load(Ordering::Relaxed));
+    println!(
+        "{} users, {} chunks followed",
+        audience.len(),
+        chunks.load(Ordering::Relaxed)
+    );
 
     // Any thread that holds a clone of the control may stop what runs under it: here before it began.
     options.control.cancel();

@@ -89,10 +89,16 @@ pub use crowdset_types::{DurationMillis, ParseTimeError, TimeRange, TimestampMil
 /// ```
 /// use crowdset::{Segment, segment};
 ///
-/// let built = Segment::new(segment::did("purchase").within(segment::last(segment::days(30))).into());
+/// let built: Segment = segment::did("purchase").within(segment::last(segment::days(30))).into();
 /// assert_eq!(built, "did(purchase, last 30 days)".parse::<Segment>()?);
 /// # Ok::<(), crowdset::SegmentError>(())
 /// ```
 pub mod segment {
     pub use crowdset_query::build::*;
+    pub use crowdset_query::{
+        Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
+        CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal,
+        Measure, NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd,
+        RankSize, Test, TimePoint, Window,
+    };
 }

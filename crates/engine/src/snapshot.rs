@@ -304,7 +304,7 @@ impl Snapshot {
             // On the caller's thread alone: the caller's own registry may be another one.
             Some(_) => work(&ExecOptions {
                 parallel: false,
-                ..options.execution.clone()
+                ..options.execution
             }),
             None => work(&options.execution),
         }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Count<'a> {
+struct Answer<'a> {
     as_of: String,
     count: u64,
     universe: u64,
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &OneSegment, meaning: &mut Meaning) -> Result<(), Failur
     if meaning.json {
         return output::print_json(
             &mut meaning.out,
-            &Count {
+            &Answer {
                 as_of: prepared.as_of().to_string(),
                 count,
                 universe,

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Generate, meaning: &mut Meaning) -> Result<(), Failure>
         seed: args.seed,
         threads: meaning.threads.and_then(NonZeroUsize::new),
         progress: Some(Arc::new(move |progress| {
-            shown.show("generating", progress.events, progress.events_total)
+            shown.show("generating", progress.events, progress.events_total);
         })),
         ..GenerateOptions::new(&args.dir)
     });

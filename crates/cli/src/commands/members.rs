@@ -93,7 +93,7 @@ fn write(
             }
         }
         Some(MemberFormat::Parquet) => {
-            audience.write_parquet(out).map_err(crowdset::Error::from)?
+            audience.write_parquet(out).map_err(crowdset::Error::from)?;
         }
     }
     Ok(())
