@@ -32,6 +32,7 @@
 //!
 //! A path in parts is always a property, `["event_name"]` too. Unknown keys are errors.
 
+mod place;
 mod read;
 mod write;
 
