@@ -445,6 +445,23 @@ impl Source<'_> {
         }
     }
 
+    /// Writes the times of rows, milliseconds since the epoch.
+    pub(crate) fn read_times(&self, rows: Range<usize>, out: &mut [i64]) {
+        let times = self.stream.times();
+        match times.offsets {
+            TimeOffsets::U32(offsets) => {
+                for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
+                    *out = times.base.wrapping_add(i64::from(offset));
+                }
+            }
+            TimeOffsets::U64(offsets) => {
+                for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
+                    *out = times.base.wrapping_add(offset as i64);
+                }
+            }
+        }
+    }
+
     /// Writes 1 for each row that passes the filter and lies in its user's own window. At most
     /// [`BLOCK`] rows, all of one chunk.
     pub(crate) fn mask(

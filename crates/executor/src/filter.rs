@@ -595,8 +595,12 @@ pub(crate) fn text_ranges(dictionary: &Dictionary, truth: &Truth<'_>) -> Option<
         Ok(code) => code as u64 + u64::from(strictly),
         Err(code) => code as u64,
     };
-    let is_number =
-        |literal: &PlanLiteral| matches!(literal, PlanLiteral::Integer(_) | PlanLiteral::Float(_));
+    // Texts are read one by one where they stand for numbers or times.
+    let is_read = |literal: &PlanLiteral| match literal {
+        PlanLiteral::Integer(_) | PlanLiteral::Float(_) => truth.text_numbers(),
+        PlanLiteral::Time(_) => true,
+        PlanLiteral::Text(..) | PlanLiteral::Bool(_) => false,
+    };
     let text_of = |literal: &'_ PlanLiteral| match literal {
         PlanLiteral::Text(text, _) => Some(text.clone()),
         _ => None,
@@ -604,7 +608,7 @@ pub(crate) fn text_ranges(dictionary: &Dictionary, truth: &Truth<'_>) -> Option<
     let mut spans: Vec<(u64, u64)> = Vec::new(); // half-open
     match truth.test() {
         PlanTest::Compare(op, literal) => {
-            if truth.text_numbers() && is_number(literal) {
+            if is_read(literal) {
                 return None;
             }
             if let Some(text) = text_of(literal) {
@@ -620,7 +624,7 @@ pub(crate) fn text_ranges(dictionary: &Dictionary, truth: &Truth<'_>) -> Option<
             }
         }
         PlanTest::Between(low, high) => {
-            if truth.text_numbers() && (is_number(low) || is_number(high)) {
+            if is_read(low) || is_read(high) {
                 return None;
             }
             if let (Some(low), Some(high)) = (text_of(low), text_of(high)) {
@@ -628,7 +632,7 @@ pub(crate) fn text_ranges(dictionary: &Dictionary, truth: &Truth<'_>) -> Option<
             }
         }
         PlanTest::In(literals) | PlanTest::NotIn(literals) => {
-            if truth.text_numbers() && literals.iter().any(is_number) {
+            if literals.iter().any(is_read) {
                 return None;
             }
             let mut equal: Vec<(u64, u64)> = literals

@@ -13,6 +13,7 @@ use crate::Kernels;
 use crate::words::Words;
 use crowdset_types::CHUNK_USERS;
 use pulp::{Arch, Simd, WithSimd};
+use std::hint::select_unpredictable;
 
 /// Rows per block: a mask and its temporaries stay in the first-level cache.
 pub(crate) const BLOCK: usize = 1_024;
@@ -229,7 +230,8 @@ kernels! {
         for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
             let value = base.wrapping_add(code.widen() as i64).wrapping_mul(factor);
             let best = &mut best[slot(user)];
-            *best = (*best).min(if mask == 1 { value } else { i64::MAX });
+            let value = select_unpredictable(mask == 1, value, i64::MAX);
+            *best = select_unpredictable(value < *best, value, *best);
         }
     }
 
@@ -238,7 +240,8 @@ kernels! {
         for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
             let value = base.wrapping_add(code.widen() as i64).wrapping_mul(factor);
             let best = &mut best[slot(user)];
-            *best = (*best).max(if mask == 1 { value } else { i64::MIN });
+            let value = select_unpredictable(mask == 1, value, i64::MIN);
+            *best = select_unpredictable(value > *best, value, *best);
         }
     }
 
@@ -252,13 +255,14 @@ kernels! {
 
     /// Bytes of 0 or 1 into bits.
     fn pack as Pack(bytes: &'k [u8], words: &'k mut [u64]) {
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks(64)) {
-            *word = 0;
-            for (byte, eight) in bytes.chunks(8).enumerate() {
-                let mut padded = [0; 8];
-                padded[..eight.len()].copy_from_slice(eight);
-                *word |= pack_eight(padded) << (8 * byte);
-            }
+        let (whole, rest) = bytes.as_chunks::<64>();
+        for (word, bytes) in words.iter_mut().zip(whole) {
+            *word = pack_sixty_four(bytes);
+        }
+        if let (false, Some(word)) = (rest.is_empty(), words.get_mut(whole.len())) {
+            let mut padded = [0; 64];
+            padded[..rest.len()].copy_from_slice(rest);
+            *word = pack_sixty_four(&padded);
         }
     }
 

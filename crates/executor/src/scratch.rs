@@ -1,5 +1,6 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
+use crate::condition::{Gathered, SLOTS};
 use crate::words::Words;
 use crowdset_types::CHUNK_USERS;
 
@@ -43,6 +44,9 @@ pub(crate) struct Scratch {
     pub(crate) i64s: Pool<i64>,
     /// (user, key) pairs to be sorted.
     pub(crate) pairs: Vec<u64>,
+    /// A few values of each user.
+    pub(crate) slots: Vec<[u32; SLOTS]>,
+    pub(crate) gathered: Gathered,
     pub(crate) wide_pairs: Vec<(u16, u128)>,
     /// Answers of leaves that several conditions share, for the chunk at hand.
     pub(crate) shared: Vec<Option<Box<Words>>>,

@@ -95,6 +95,10 @@ fn compare_literal(
         (ValueRef::Time(at), PlanLiteral::Text(_, Some(other)) | PlanLiteral::Time(other)) => {
             Some(at.cmp(&other.0))
         }
+        // Text that is RFC 3339 is an instant where it meets one.
+        (ValueRef::Text(text), PlanLiteral::Time(other)) => {
+            Some(TimestampMillis::parse(text).ok()?.0.cmp(other))
+        }
         (ValueRef::Bool(value), PlanLiteral::Bool(other)) => Some(value.cmp(other)),
         (ValueRef::Number(number), _) => compare_numbers(*number, literal_number(literal)?),
         (ValueRef::Text(text), _) if text_numbers => {
@@ -113,7 +117,8 @@ fn literal_number(literal: &PlanLiteral) -> Option<Number> {
 }
 
 /// How a value stands to an attribute's value of the same user. Text that is wholly a number
-/// compares with a number if it is an attribute's (`left_is_attribute` for the left side).
+/// compares with a number if it is an attribute's (`left_is_attribute` for the left side); text that
+/// is RFC 3339 compares with a time.
 pub(crate) fn compare_values(
     left: &ValueRef<'_>,
     right: &ValueRef<'_>,
@@ -125,6 +130,12 @@ pub(crate) fn compare_values(
             Some(left.as_bytes().cmp(right.as_bytes()))
         }
         (ValueRef::Time(left), ValueRef::Time(right)) => Some(left.cmp(right)),
+        (ValueRef::Text(left), ValueRef::Time(right)) => {
+            Some(TimestampMillis::parse(left).ok()?.0.0.cmp(right))
+        }
+        (ValueRef::Time(left), ValueRef::Text(right)) => {
+            Some(left.cmp(&TimestampMillis::parse(right).ok()?.0.0))
+        }
         (ValueRef::Number(left), ValueRef::Number(right)) => compare_numbers(*left, *right),
         (ValueRef::Number(left), ValueRef::Text(right)) => {
             compare_numbers(*left, parse_number(right)?)

@@ -15,9 +15,10 @@ use crowdset_storage::{Bits, Codes, PartData};
 use crowdset_types::{CHUNK_USERS, ChunkId, Number, compare_numbers};
 use hashbrown::HashMap;
 use std::cmp::Ordering;
+use std::hint::select_unpredictable;
 
 /// Thresholds up to this one need no more than so many values of each user to be remembered.
-const SLOTS: usize = 4;
+pub(crate) const SLOTS: usize = 4;
 
 /// An empty slot: no dictionary has so many texts.
 const NO_CODE: u32 = u32::MAX;
@@ -234,7 +235,9 @@ type VisitAll<'v> = &'v mut dyn FnMut(&mut Visit<'_>);
 
 /// Remembers up to [`SLOTS`] values of each user, side by side.
 fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]> {
-    let mut slots = vec![[NO_CODE; SLOTS]; CHUNK_USERS];
+    let mut slots = std::mem::take(&mut scratch.slots);
+    slots.clear();
+    slots.resize(CHUNK_USERS, [NO_CODE; SLOTS]);
     let mut counts = scratch.u32s.take();
     counts.fill(0);
     visit_all(&mut |users, mask, numbers| {
@@ -246,10 +249,11 @@ fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]
                 .fold(false, |seen, &slot| seen | (slot == number));
             let is_new = (mask == 1) & !seen & (*count < SLOTS as u32);
             let slot = &mut slots[*count as usize % SLOTS];
-            *slot = if is_new { number } else { *slot };
+            *slot = select_unpredictable(is_new, number, *slot);
             *count += u32::from(is_new);
         }
     });
+    scratch.slots = slots;
     counts
 }
 

@@ -62,6 +62,17 @@ impl Scale {
             Self::Days => Number::Float(value as f64 / DAY_MS as f64),
         }
     }
+
+    /// The nearest double to the number.
+    pub(super) fn double(self, value: i64) -> f64 {
+        match self {
+            // Both are exact doubles, so that their quotient is rounded once.
+            Self::Decimal(places) if value.unsigned_abs() < 1 << 53 => {
+                value as f64 / 10_f64.powi(places as i32)
+            }
+            _ => self.number(value).to_f64(),
+        }
+    }
 }
 
 /// The numbers of one chunk's users.
@@ -305,34 +316,52 @@ impl UserSets {
         rows: &[T],
         number: impl Fn(T) -> u64,
     ) {
-        let one = |index: usize| mask.map_or(1, |mask| mask[index]);
+        match mask {
+            None => self.add_rows(
+                users
+                    .iter()
+                    .zip(rows)
+                    .map(|(&user, &row)| (user, 1, number(row))),
+            ),
+            Some(mask) => self.add_rows(
+                users
+                    .iter()
+                    .zip(mask)
+                    .zip(rows)
+                    .map(|((&user, &mask), &row)| (user, mask, number(row))),
+            ),
+        }
+    }
+
+    /// Adds numbers to users where the mask, between them, is 1. The others may be anything.
+    fn add_rows(&mut self, rows: impl Iterator<Item = (u16, u8, u64)>) {
         match self {
             Self::Bits {
                 words_per_user: 1,
                 words,
             } => {
-                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
-                    // Numbers of rows that do not count may be anything; their bit is zero.
-                    words[user as usize] |= u64::from(one(index)) << (number(row) & 63);
+                let Some(words) = words.first_chunk_mut::<CHUNK_USERS>() else {
+                    return;
+                };
+                for (user, mask, number) in rows {
+                    words[user as usize & (CHUNK_USERS - 1)] |= u64::from(mask) << (number & 63);
                 }
             }
             Self::Bits {
                 words_per_user,
                 words,
             } => {
-                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
-                    let number = number(row);
+                for (user, mask, number) in rows {
                     let word = (number as usize / 64).min(*words_per_user - 1);
                     words[user as usize * *words_per_user + word] |=
-                        u64::from(one(index)) << (number & 63);
+                        u64::from(mask) << (number & 63);
                 }
             }
             Self::Pairs(pairs) => {
-                for (index, (&user, &row)) in users.iter().zip(rows).enumerate() {
-                    if one(index) == 1 {
-                        pairs.push(u64::from(user) << 48 | number(row));
-                    }
-                }
+                pairs.extend(
+                    rows.filter(|&(_, mask, _)| mask == 1)
+                        .map(|(user, _, number)| u64::from(user) << 48 | number),
+                );
             }
         }
     }

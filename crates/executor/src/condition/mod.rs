@@ -1,5 +1,6 @@
 //! One module for each kind of condition: what it needs per query, and its answer per chunk.
 
+mod chains;
 mod distinct;
 mod measure;
 mod numeric;
@@ -8,6 +9,8 @@ mod rank;
 mod sequence;
 mod tie;
 
+pub(crate) use chains::Gathered;
+pub(crate) use distinct::SLOTS;
 pub(crate) use measure::MeasureCondition;
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
 pub(crate) use rank::Rank;

@@ -171,7 +171,7 @@ impl<'a> Numeric<'a> {
             }
             Aggregate::Avg => {
                 let scale = Scale::Decimal(scaled.places);
-                let averages = average(wanted, present, &counts, |user| scale.number(values[user]));
+                let averages = average(wanted, present, &counts, |user| scale.double(values[user]));
                 scratch.i64s.give(values);
                 averages
             }
@@ -248,7 +248,7 @@ impl<'a> Numeric<'a> {
                     counts[user] += 1;
                 });
                 let numbers = if self.function == Aggregate::Avg {
-                    average(wanted, present, &counts, |user| sums[user].total())
+                    average(wanted, present, &counts, |user| sums[user].total().to_f64())
                 } else {
                     Numbers::Any(sums.iter().map(ExactSum::total).collect())
                 };
@@ -268,13 +268,13 @@ fn average(
     wanted: &Words,
     present: &mut Words,
     counts: &[u32; CHUNK_USERS],
-    sum: impl Fn(usize) -> Number,
+    sum: impl Fn(usize) -> f64,
 ) -> Numbers {
     let mut numbers = vec![Number::Integer(0); CHUNK_USERS];
     present.fill(0);
     words::for_each(wanted, |user| {
         if counts[user] > 0 {
-            numbers[user] = Number::Float(sum(user).to_f64() / f64::from(counts[user]));
+            numbers[user] = Number::Float(sum(user) / f64::from(counts[user]));
             words::set(present, user);
         }
     });

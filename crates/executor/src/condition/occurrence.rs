@@ -14,8 +14,8 @@ use crate::scratch::Scratch;
 use crate::words::{self, Words};
 use crowdset_query::Position;
 use crowdset_query::{PlanOccurrence, PlanOccurrenceTest};
-use crowdset_storage::TimeOffsets;
 use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange};
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 /// One event of each user by its place.
@@ -78,7 +78,7 @@ impl<'a> Occurrence<'a> {
         found: &mut Words,
     ) {
         let mut time_of = |source: &Source<'_>, _: usize, rows: Range<usize>, out: &mut [i64]| {
-            read_times(source, rows, out);
+            source.read_times(rows, out);
         };
         self.select(
             machine,
@@ -223,22 +223,6 @@ fn collect(machine: Machine, state: &[u8; CHUNK_USERS], found: &mut Words) {
     machine.pack(&bytes, found);
 }
 
-fn read_times(source: &Source<'_>, rows: Range<usize>, out: &mut [i64]) {
-    let times = source.stream.times();
-    match times.offsets {
-        TimeOffsets::U32(offsets) => {
-            for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
-                *out = times.base.wrapping_add(i64::from(offset));
-            }
-        }
-        TimeOffsets::U64(offsets) => {
-            for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
-                *out = times.base.wrapping_add(offset as i64);
-            }
-        }
-    }
-}
-
 /// One partition's pass over a chunk.
 struct Pass<'p, 'a, T> {
     occurrence: &'p Occurrence<'a>,
@@ -281,7 +265,7 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
                     let block = rows.range.start + start..rows.range.start + start + len;
                     payload(source, position, block.clone(), &mut values[..len]);
                     if with_times {
-                        read_times(source, block, &mut times[..len]);
+                        source.read_times(block, &mut times[..len]);
                     }
                     let users = &rows.users[start..start + len];
                     match rows.mask {
@@ -320,7 +304,7 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
     fn first(&mut self, position: usize) {
         self.rows(position, false, |state, slots, user, mask, value, _| {
             let takes = (mask == 1) & (state[user] == 0);
-            slots[user] = if takes { value } else { slots[user] };
+            slots[user] = select_unpredictable(takes, value, slots[user]);
             state[user] |= mask;
         });
     }
@@ -328,7 +312,7 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
     fn last(&mut self, position: usize) {
         self.rows(position, false, |state, slots, user, mask, value, _| {
             let takes = (mask == 1) & (state[user] & EARLIER == 0);
-            slots[user] = if takes { value } else { slots[user] };
+            slots[user] = select_unpredictable(takes, value, slots[user]);
             state[user] |= mask;
         });
     }
@@ -337,7 +321,7 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
         self.rows(position, false, |state, slots, user, mask, value, _| {
             counts[user] = counts[user].saturating_add(u32::from(mask));
             let takes = (mask == 1) & (counts[user] == n);
-            slots[user] = if takes { value } else { slots[user] };
+            slots[user] = select_unpredictable(takes, value, slots[user]);
             state[user] |= u8::from(takes);
         });
     }
@@ -349,8 +333,8 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
                 // Of equal times the lesser name wins, and that came before.
                 let is_better = (state[user] & HERE == 0) | (time < best[user]);
                 let takes = (mask == 1) & (state[user] & EARLIER == 0) & is_better;
-                slots[user] = if takes { value } else { slots[user] };
-                best[user] = if takes { time } else { best[user] };
+                slots[user] = select_unpredictable(takes, value, slots[user]);
+                best[user] = select_unpredictable(takes, time, best[user]);
                 state[user] |= mask;
             });
         }
@@ -361,8 +345,8 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
         for position in group {
             self.rows(position, true, |state, slots, user, mask, value, time| {
                 let takes = (mask == 1) & (state[user] & EARLIER == 0) & (time >= best[user]);
-                slots[user] = if takes { value } else { slots[user] };
-                best[user] = if takes { time } else { best[user] };
+                slots[user] = select_unpredictable(takes, value, slots[user]);
+                best[user] = select_unpredictable(takes, time, best[user]);
                 state[user] |= mask;
             });
         }

@@ -104,8 +104,10 @@ impl<'a> Rank<'a> {
         };
         let mut wanted = words::EMPTY;
         wanted.copy_from_slice(self.users.universe(chunk));
-        if let Some(events) = self.measure.events() {
-            // Only who did it at all is ranked.
+        // A count says itself who did it at all.
+        let is_count = matches!(self.measure, Measure::Count(_));
+        if let (Some(events), false) = (self.measure.events(), is_count) {
+            // Only who did is ranked.
             let everyone = wanted;
             events.did(machine, chunk, &everyone, scratch, &mut tally, &mut wanted);
         }
@@ -113,11 +115,17 @@ impl<'a> Rank<'a> {
         let numbers = self
             .measure
             .eval(machine, chunk, &wanted, scratch, &mut tally, &mut present);
-        let candidates = if self.measure.events().is_some() {
-            words::count(&wanted)
+        if let (true, Numbers::Counts(counts)) = (is_count, &numbers) {
+            let mut did = words::EMPTY;
+            machine.or_u32_within(counts, 1, u32::MAX, &mut did);
+            words::and(&mut wanted, &did);
+            present = wanted;
+        }
+        let candidates = words::count(if self.measure.events().is_some() {
+            &wanted
         } else {
-            words::count(&present)
-        };
+            &present
+        });
         let first = chunk.first().0;
         let size = match self.size {
             RankSize::Users(users) => users,
