@@ -330,7 +330,7 @@ fn rows(wide: bool) -> impl Strategy<Value = Vec<Row>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn holds_what_it_was_given(rows in rows(false), block_rows in 1_usize..50) {
