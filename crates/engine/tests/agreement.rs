@@ -202,7 +202,7 @@ fn with_users_in_several_chunks() {
 
 #[test]
 fn with_many_rows() {
-    for seed in 0..cases(1_000).div_ceil(100) {
+    for seed in 0..cases(1_000).div_ceil(200) {
         let seed = seed + 3_000_000;
         let world = busy_world(seed);
         check(

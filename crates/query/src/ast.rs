@@ -348,7 +348,7 @@ pub enum Literal {
     Float(f64),
     /// `true`, `false`; only with `=`, `!=`, `in`, `not in` and `has`.
     Bool(bool),
-    /// `now`, `30 days ago`; only against times.
+    /// `now`, `30 days ago`; against times, and text that is RFC 3339.
     Time(TimePoint),
 }
 

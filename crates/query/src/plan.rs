@@ -204,7 +204,7 @@ pub enum PlanLiteral {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// An instant: matches times, never text.
+    /// An instant: matches times, and text that is RFC 3339.
     Time(TimestampMillis),
 }
 

@@ -192,7 +192,7 @@ impl Maker<'_> {
             (property, "industry", Kind::Text),
             (property, "industry", Kind::Text),
             (property, "size", Kind::Any),
-            (property, "renewed_at", Kind::Text),
+            (property, "renewed_at", Kind::Any),
             (property, "quota", Kind::Number),
             (property, "nothing", Kind::Any),
             (users, "nothing", Kind::Any),
@@ -446,6 +446,10 @@ impl Maker<'_> {
 
     fn literal(&mut self, kind: Kind) -> Literal {
         let kind = match kind {
+            // A time as a literal, though not as text: quoted text is compared as text.
+            Kind::Any if self.rng.chance(15) => {
+                return Literal::Time(TimePoint::Ago(self.length()));
+            }
             Kind::Any | Kind::Array => *self.rng.pick(&[Kind::Number, Kind::Text, Kind::Bool]),
             kind => kind,
         };

@@ -190,7 +190,9 @@ impl Tester<'_> {
             (Value::Text(text), Value::Integer(_) | Value::Float(_)) if self.is_attribute => {
                 order(&from_number(parse_number(text)?), &other)
             }
-            // A quoted date is a time where the value is one.
+            // Text that is RFC 3339 is a time where the literal is one, and a quoted date where the
+            // value is one.
+            (Value::Text(text), Value::Time(_)) => order(&time(text)?, &other),
             (Value::Time(_), Value::Text(text)) => {
                 order(value, &Value::Time(TimestampMillis::parse(text).ok()?.0.0))
             }
@@ -208,7 +210,8 @@ impl Tester<'_> {
         }
     }
 
-    /// Against an attribute, which reads as a number where the other side is one.
+    /// Against an attribute, which reads as a number where the other side is one. Text that is RFC
+    /// 3339 reads as a time where the other side is one.
     fn compares(&self, value: &Value, op: CompareOp, other: &Value) -> bool {
         let found = match (value, other) {
             (Value::Bool(_), Value::Bool(_))
@@ -222,6 +225,8 @@ impl Tester<'_> {
             (Value::Text(text), Value::Integer(_) | Value::Float(_)) if self.is_attribute => {
                 parse_number(text).and_then(|number| order(&from_number(number), other))
             }
+            (Value::Text(text), Value::Time(_)) => time(text).and_then(|time| order(&time, other)),
+            (Value::Time(_), Value::Text(text)) => time(text).and_then(|time| order(value, &time)),
             _ => order(value, other),
         };
         found.is_some_and(|order| fits(order, op))
@@ -257,6 +262,11 @@ impl Tester<'_> {
             .or_insert_with(|| regex::Regex::new(pattern).ok());
         regex.as_ref().is_some_and(|regex| regex.is_match(text))
     }
+}
+
+fn time(text: &str) -> Option<Value> {
+    let (instant, _) = TimestampMillis::parse(text).ok()?;
+    Some(Value::Time(instant.0))
 }
 
 fn text(value: &Value) -> Option<&str> {
