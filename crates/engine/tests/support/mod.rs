@@ -292,7 +292,6 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
             } else {
                 Kernels::Scalar
             },
-            ..ExecOptions::default()
         },
         ..EvalOptions::default()
     }
