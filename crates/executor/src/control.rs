@@ -10,7 +10,9 @@ pub type ProgressFn = dyn Fn(usize, usize) + Send + Sync;
 
 /// A flag to stop an evaluation and a callback to follow it. The default does neither.
 ///
-/// Both are looked at once per chunk of users, so an evaluation stops within about a millisecond.
+/// Both are looked at once per chunk of users, so an evaluation stops within about a millisecond. A
+/// segment that ranks users passes over all chunks once for each ranking before the last pass, and
+/// each pass counts from the start.
 ///
 /// # Examples
 ///

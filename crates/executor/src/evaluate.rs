@@ -46,6 +46,7 @@ pub fn evaluate_many(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<Vec<Audience>, EvalError> {
+    let _span = tracing::debug_span!("evaluate", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
     let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
     collect_audiences(dataset, &program, plans.len(), &schedule, control)
@@ -62,6 +63,7 @@ pub fn count_many(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<Vec<u64>, EvalError> {
+    let _span = tracing::debug_span!("count", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
     let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
     let counts = schedule.run(program.work(), control, |chunk, scratch| {

@@ -101,3 +101,76 @@ impl Schedule {
         Ok(answers.into_iter().flatten().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn answers(
+        options: ExecOptions,
+        chunks: usize,
+        control: &Control,
+    ) -> Result<Vec<u32>, EvalError> {
+        // Enough rows to be worth any number of threads.
+        let work = Work {
+            chunks,
+            rows: 1 << 40,
+            conditions: 1,
+        };
+        Schedule::new(options).run(work, control, |chunk, scratch| {
+            // Memory of an earlier chunk must not show.
+            let mut counts = scratch.u32s.take();
+            counts.fill(chunk.0);
+            let answer = counts[7] * 3;
+            scratch.u32s.give(counts);
+            Ok(answer)
+        })
+    }
+
+    #[test]
+    fn answers_come_in_order_from_any_number_of_threads() {
+        let expected = |chunks: usize| {
+            (0..chunks as u32)
+                .map(|chunk| chunk * 3)
+                .collect::<Vec<_>>()
+        };
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            for chunks in [0, 1, 2, 39, 41, 200] {
+                for parallel in [true, false] {
+                    let options = ExecOptions {
+                        parallel,
+                        ..ExecOptions::default()
+                    };
+                    let found = pool
+                        .install(|| answers(options, chunks, &Control::default()))
+                        .unwrap();
+                    assert_eq!(
+                        found,
+                        expected(chunks),
+                        "{threads} threads, {chunks} chunks"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn can_be_followed_and_stopped() {
+        let last = std::sync::Arc::new(AtomicUsize::new(0));
+        let seen = last.clone();
+        let control = Control::with_progress(move |done, all| {
+            assert_eq!(all, 50);
+            seen.fetch_max(done, Ordering::Relaxed);
+        });
+        answers(ExecOptions::default(), 50, &control).unwrap();
+        assert_eq!(last.load(Ordering::Relaxed), 50);
+        control.cancel();
+        let stopped = answers(ExecOptions::default(), 50, &control);
+        assert!(matches!(stopped, Err(EvalError::Cancelled)));
+    }
+}

@@ -352,7 +352,11 @@ fn check(seed: u64, world: &World, segments: usize) {
 
 #[test]
 fn agrees_with_the_definition_in_small_worlds() {
-    for seed in 0..400 {
+    // More for a longer search: AGREEMENT_WORLDS=5000.
+    let worlds = std::env::var("AGREEMENT_WORLDS")
+        .ok()
+        .and_then(|worlds| worlds.parse().ok());
+    for seed in 0..worlds.unwrap_or(400) {
         check(seed, &world(seed), 12);
     }
 }
