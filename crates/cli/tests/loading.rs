@@ -54,6 +54,17 @@ fn the_report_counts_every_row() {
     );
 }
 
+/// A load has no result: what it says to people is a report, beside the standard output.
+#[test]
+fn the_report_for_people_goes_to_standard_error() {
+    let world = World::new();
+    let said = world.run(&["load", "store", "--events", "tables/events.ndjson"]);
+    assert_eq!((said.status, said.out.as_str()), (0, ""));
+    for part in ["rows read", "11", "duplicates ignored", "events a second"] {
+        assert!(said.err.contains(part), "{part} in {}", said.err);
+    }
+}
+
 #[test]
 fn orphans_count_once_their_user_arrives() {
     let world = World::with_store();

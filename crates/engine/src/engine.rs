@@ -57,7 +57,7 @@ impl Engine {
 
     /// Opens the store in `path` to read and write.
     ///
-    /// A missing or empty directory becomes an empty store with the first load. Only one process at
+    /// A missing directory is made; it holds a store from the first load on. Only one process at
     /// a time may write; readers ([`Engine::open_read_only`]) are not hindered.
     ///
     /// # Cost

@@ -7,7 +7,7 @@ use crate::output;
 use crate::progress::Bar;
 use crowdset_generate::{END_MS, GenerateError, GenerateOptions, generate};
 use serde_json::json;
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -44,8 +44,9 @@ pub(crate) fn run(args: &Generate, meaning: &mut Meaning) -> Result<(), Failure>
         });
         return output::print_json(&mut meaning.out, &object);
     }
+    let mut err = io::stderr().lock();
     writeln!(
-        meaning.out,
+        err,
         "{} users, {} events, {} user properties in {} files, {}, written to {} in {}",
         output::number(report.users),
         output::number(report.events),
@@ -55,9 +56,6 @@ pub(crate) fn run(args: &Generate, meaning: &mut Meaning) -> Result<(), Failure>
         args.dir.display(),
         output::duration(report.elapsed)
     )?;
-    writeln!(
-        meaning.out,
-        "the data ends at {end}: ask with --as-of {end}"
-    )?;
+    writeln!(err, "the data ends at {end}: ask with --as-of {end}")?;
     Ok(())
 }

@@ -59,7 +59,8 @@ pub(crate) fn run(args: &Load, meaning: &mut Meaning) -> Result<(), Failure> {
     if meaning.json {
         return output::print_json(&mut meaning.out, &report);
     }
-    print_report(&report, &mut meaning.out)?;
+    // A report beside the work, as nothing was asked that has a result.
+    print_report(&report, &mut io::stderr().lock())?;
     Ok(())
 }
 
