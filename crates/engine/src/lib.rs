@@ -102,3 +102,8 @@ pub mod segment {
         RankSize, Test, TimePoint, Window,
     };
 }
+
+/// The code of README.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
