@@ -5,6 +5,7 @@
 use crowdset::arrow::array::{
     ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use crowdset::arrow::datatypes::Schema;
 use crowdset::{AsOf, Engine, LoadError, LoadOptions, LoadReport, OnBadRow, Segment, Tables};
 use std::path::Path;
 use std::sync::Arc;
@@ -334,6 +335,76 @@ fn small_partitions_answer_as_one_does() {
             members(&whole, segment),
             "{segment}"
         );
+    }
+}
+
+/// Large row groups go into the store as they are encoded; what is read from there must be the same.
+#[test]
+fn copied_row_groups_read_as_encoded_ones_do() {
+    let rows: Vec<(String, String, i64)> = (0..40_000_i64)
+        .map(|row| {
+            (
+                format!("e{row}"),
+                format!("u{}", row * 7 % 1_013),
+                row / 4_000,
+            )
+        })
+        .collect();
+    let all: Vec<(&str, &str, &str, i64, i64)> = rows
+        .iter()
+        .map(|(id, user, day)| {
+            (
+                id.as_str(),
+                user.as_str(),
+                ["buy", "view"][id.len() % 2],
+                *day,
+                *day,
+            )
+        })
+        .collect();
+    let nullable = events(&all);
+    let fields = nullable
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(false))
+        .collect::<Vec<_>>();
+    let required =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), nullable.columns().to_vec()).unwrap();
+    let late = events(&[("late", "u1", "buy", 3, 9), ("e5", "u2", "buy", 3, 9)]);
+    // Rows that may be left out are never copied.
+    let encoded = Engine::in_memory();
+    let skip = LoadOptions::default().on_bad_row(OnBadRow::Skip);
+    encoded
+        .load(&Tables::default().event_batch(nullable.clone()), &skip)
+        .unwrap();
+    encoded
+        .load(&Tables::default().event_batch(late.clone()), &skip)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, first) in [("nullable", nullable), ("required", required)] {
+        let path = folder.path().join(name);
+        let copied = Engine::open(&path).unwrap();
+        assert_eq!(load(&copied, &first).stored, 40_000);
+        assert_eq!(load(&copied, &first).duplicates, 40_000);
+        let report = load(&copied, &late);
+        assert_eq!((report.stored, report.duplicates), (1, 1));
+        drop(copied);
+        let copied = Engine::open_read_only(&path).unwrap();
+        for segment in [
+            "count(buy) > 17",
+            "sum(view.amount) > 90",
+            "did(buy where amount = 9)",
+            "last(any event).amount = 8",
+        ] {
+            assert_eq!(
+                members(&copied, segment),
+                members(&encoded, segment),
+                "{name}: {segment}"
+            );
+        }
+        let faults = copied.snapshot().verify().faults;
+        assert!(faults.is_empty(), "{faults:?}");
     }
 }
 

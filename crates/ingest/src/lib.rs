@@ -33,6 +33,7 @@ mod partitions;
 mod people;
 mod progress;
 mod property_rows;
+mod row_file;
 mod rows;
 mod spool;
 mod stage;

@@ -13,24 +13,15 @@ use crate::cells::{TextCells, read_times};
 use crate::error::{IngestError, OnBadRow, Rejections};
 use crate::json::{JsonReader, NameCounts};
 use crate::progress::Meter;
+use crate::row_file::{Output, OutputChunk, RowFile};
 use crate::stage::BlockBuilder;
 use crate::survey::EventFile;
-use crate::table::PROPERTY_KEY;
 use crate::values::ValueCells;
 use arrow_array::{Array as _, ArrayRef, BooleanArray, TimestampMillisecondArray, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock, UserIds};
 use crowdset_types::TimeRange;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
-};
-use parquet::arrow::{ArrowSchemaConverter, encode_arrow_schema};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::Write;
@@ -51,6 +42,19 @@ struct Slice {
     start: usize,
     rows: usize,
 }
+
+/// What is decoded together and becomes one row group of the partition's file.
+#[derive(Debug, Default)]
+struct Task {
+    slices: Vec<Slice>,
+    /// It is one whole row group, whose columns are copied where their form is right.
+    whole: bool,
+}
+
+/// Row groups of so many rows are copied as they are; smaller ones are put together.
+const COPIED_ROWS_MIN: usize = 32_768;
+const COPIED_ROWS_MAX: usize = 2 << 20;
+const COPIED_BYTES_MAX: u64 = 1 << 30;
 
 /// Rows of a partition and where they came from.
 #[derive(Debug, Default)]
@@ -89,156 +93,6 @@ pub(crate) struct Context<'a> {
     pub(crate) user_id_kind: IdKind,
 }
 
-/// One column of the partition's file that holds a property.
-#[derive(Debug, Clone)]
-struct OutputColumn {
-    property: Arc<str>,
-    kind: DataType,
-}
-
-/// The schema of the partition's file, and where the plain columns of each file go in it.
-#[derive(Debug)]
-struct Output {
-    schema: SchemaRef,
-    columns: Vec<OutputColumn>,
-}
-
-/// Columns that every partition's file has, before those of properties.
-const FIXED_COLUMNS: usize = 5;
-
-impl Output {
-    fn new(context: &Context<'_>) -> Self {
-        let mut columns: Vec<OutputColumn> = Vec::new();
-        for file in context.files {
-            for plain in &file.table.plain {
-                let kind = file.table.field(plain.root).data_type();
-                if !columns
-                    .iter()
-                    .any(|column| column.property == plain.property && column.kind == *kind)
-                {
-                    columns.push(OutputColumn {
-                        property: plain.property.clone(),
-                        kind: kind.clone(),
-                    });
-                }
-            }
-        }
-        // Struct columns spread over many properties; single columns stand behind and win.
-        columns.sort_by_key(|column| !column.property.is_empty());
-        let id = |kind: IdKind| {
-            if kind == IdKind::Integer {
-                DataType::Int64
-            } else {
-                DataType::Utf8View
-            }
-        };
-        let mut fields = vec![
-            Field::new("event_id", id(context.event_id_kind), false),
-            Field::new("user_id", id(context.user_id_kind), false),
-            Field::new("event_name", DataType::Utf8View, false),
-            Field::new(
-                "timestamp",
-                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-                false,
-            ),
-            Field::new("properties", DataType::Utf8View, true),
-        ];
-        debug_assert_eq!(fields.len(), FIXED_COLUMNS);
-        for column in &columns {
-            let base = if column.property.is_empty() {
-                "properties"
-            } else {
-                &*column.property
-            };
-            let mut name = base.to_owned();
-            let mut number = 1;
-            while fields.iter().any(|field| *field.name() == name) {
-                number += 1;
-                name = format!("{base}#{number}");
-            }
-            let mut field = Field::new(&name, column.kind.clone(), true);
-            if *name != *column.property {
-                field.set_metadata([(PROPERTY_KEY.to_owned(), column.property.to_string())].into());
-            }
-            fields.push(field);
-        }
-        Self {
-            schema: Arc::new(Schema::new(fields)),
-            columns,
-        }
-    }
-}
-
-/// The file of a partition's rows, to which row groups are added in order.
-struct RowFile<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
-    factory: ArrowRowGroupWriterFactory,
-    name: String,
-}
-
-impl<W: Write + Send> RowFile<W> {
-    fn create(sink: W, name: &str, schema: &SchemaRef) -> Result<Self, IngestError> {
-        let converted = ArrowSchemaConverter::new()
-            .convert(schema)
-            .map_err(IngestError::parquet(name))?;
-        // Readers in other languages know plain text columns best; views are a matter of memory only.
-        let shown: Vec<Field> = schema
-            .fields()
-            .iter()
-            .map(|field| {
-                let field = field.as_ref().clone();
-                if *field.data_type() == DataType::Utf8View {
-                    field.with_data_type(DataType::Utf8)
-                } else {
-                    field
-                }
-            })
-            .collect();
-        let shown = KeyValue::new(
-            "ARROW:schema".to_owned(),
-            encode_arrow_schema(&Schema::new(shown)),
-        );
-        let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_key_value_metadata(Some(vec![shown]))
-            .set_statistics_enabled(EnabledStatistics::Chunk);
-        // Nearly every value of these is another one: a dictionary and bounds would be built in vain.
-        for column in ["event_id", "user_id", "properties"] {
-            let path = ColumnPath::from(column);
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None);
-        }
-        let writer = SerializedFileWriter::new(
-            sink,
-            converted.root_schema_ptr(),
-            Arc::new(properties.build()),
-        )
-        .map_err(IngestError::parquet(name))?;
-        let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        Ok(Self {
-            writer,
-            factory,
-            name: name.to_owned(),
-        })
-    }
-
-    fn append(&mut self, chunks: Vec<ArrowColumnChunk>) -> Result<(), IngestError> {
-        let mut group = self
-            .writer
-            .next_row_group()
-            .map_err(IngestError::parquet(&self.name))?;
-        for chunk in chunks {
-            chunk
-                .append_to_row_group(&mut group)
-                .map_err(IngestError::parquet(&self.name))?;
-        }
-        group.close().map_err(IngestError::parquet(&self.name))?;
-        Ok(())
-    }
-}
-
 /// A new user and where its ordinal belongs.
 #[derive(Debug)]
 struct Missing {
@@ -259,7 +113,7 @@ struct Piece {
     orphans: u64,
     /// Where rows came from; positions count from 0.
     origins: Vec<OriginRun>,
-    chunks: Vec<ArrowColumnChunk>,
+    chunks: Vec<OutputChunk>,
     names: NameCounts,
     rejections: Rejections,
     /// Rows that were looked at.
@@ -274,16 +128,16 @@ pub(crate) fn read_partition<W: Write + Send>(
     rejections: &mut Rejections,
     meter: &Meter<'_>,
 ) -> Result<(PartitionRows, Option<W>), IngestError> {
-    let output = Output::new(context);
+    let output = Output::new(context)?;
     let mut file = sink
-        .map(|(sink, name)| RowFile::create(sink, name, &output.schema))
+        .map(|(sink, name)| RowFile::create(sink, name, &output))
         .transpose()?;
-    let tasks = tasks(context.files, range);
+    let tasks = tasks(context, range, file.as_ref().map(|_| &output));
     let mut rows = PartitionRows::default();
     let wave_tasks = rayon::current_num_threads().max(2) * 2;
     let mut waves = tasks.chunks(wave_tasks);
 
-    let decode = |tasks: &[Vec<Slice>],
+    let decode = |tasks: &[Task],
                   writers: Vec<Option<Vec<ArrowColumnWriter>>>|
      -> Vec<Result<Piece, IngestError>> {
         tasks
@@ -295,15 +149,7 @@ pub(crate) fn read_partition<W: Write + Send>(
     // Writers are made here, since the factory belongs to the file that is being written.
     let writers = |file: &Option<RowFile<W>>, count: usize| -> Result<Vec<_>, IngestError> {
         (0..count)
-            .map(|_| {
-                let file = file.as_ref();
-                file.map(|file| {
-                    file.factory
-                        .create_column_writers(0)
-                        .map_err(IngestError::parquet(&file.name))
-                })
-                .transpose()
-            })
+            .map(|_| file.as_ref().map(RowFile::column_writers).transpose())
             .collect()
     };
 
@@ -321,12 +167,7 @@ pub(crate) fn read_partition<W: Write + Send>(
         merged?;
         pieces = next;
     }
-    let sink = match file {
-        Some(RowFile { writer, name, .. }) => {
-            Some(writer.into_inner().map_err(IngestError::parquet(&name))?)
-        }
-        None => None,
-    };
+    let sink = file.map(RowFile::finish).transpose()?;
     Ok((rows, sink))
 }
 
@@ -376,7 +217,7 @@ fn merge<W: Write + Send>(
         if piece.rows > 0
             && let Some(file) = &mut file
         {
-            file.append(piece.chunks)?;
+            file.append(piece.chunks, context.files)?;
         }
         rows.blocks.push(piece.block.finish());
         meter.add(piece.read)?;
@@ -384,37 +225,73 @@ fn merge<W: Write + Send>(
     Ok(())
 }
 
-/// Cuts the row groups that may have rows in a range into tasks, in order.
-fn tasks(files: &[EventFile], range: TimeRange) -> Vec<Vec<Slice>> {
-    let mut tasks: Vec<Vec<Slice>> = Vec::new();
-    let mut open: (Vec<Slice>, usize) = (Vec::new(), 0);
-    for (file, events) in files.iter().enumerate() {
+/// Whether a row group can go into the partition's file as a whole, columns as they are encoded.
+///
+/// Where bad rows are left out, what is broken in the JSON is only known after decoding.
+fn is_whole(context: &Context<'_>, file: usize, group: usize, range: TimeRange) -> bool {
+    let events = &context.files[file];
+    let survey = &events.groups[group];
+    let end = survey.first_row + survey.rows as u64;
+    (events.stored || context.on_bad_row == OnBadRow::Fail)
+        && survey.is_within(range)
+        && !events.left_out.any_in(survey.first_row, end)
+}
+
+/// Cuts the row groups that may have rows in a range into tasks, in order. `output` is there if the
+/// rows are written.
+fn tasks(context: &Context<'_>, range: TimeRange, output: Option<&Output>) -> Vec<Task> {
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut open = Task::default();
+    let mut open_rows = 0;
+    for (file, events) in context.files.iter().enumerate() {
         for (group, survey) in events.groups.iter().enumerate() {
             if survey.rows == 0 || !survey.overlaps(range) {
                 continue;
             }
-            let row_bytes = (events.table.row_group_bytes(group) / survey.rows as u64).max(1);
+            let bytes = events.table.row_group_bytes(group);
+            let whole = (COPIED_ROWS_MIN..=COPIED_ROWS_MAX).contains(&survey.rows)
+                && bytes <= COPIED_BYTES_MAX
+                && output.is_some_and(|output| output.copies_any(file))
+                && is_whole(context, file, group, range);
+            if whole {
+                if !open.slices.is_empty() {
+                    tasks.push(std::mem::take(&mut open));
+                    open_rows = 0;
+                }
+                let slice = Slice {
+                    file,
+                    group,
+                    start: 0,
+                    rows: survey.rows,
+                };
+                tasks.push(Task {
+                    slices: vec![slice],
+                    whole,
+                });
+                continue;
+            }
+            let row_bytes = (bytes / survey.rows as u64).max(1);
             let rows_max = ((TASK_BYTES / row_bytes) as usize).clamp(1, TASK_ROWS);
             // Pieces of equal size, so that none is left with a few rows.
             let rows_max = survey.rows.div_ceil(survey.rows.div_ceil(rows_max));
             for start in (0..survey.rows).step_by(rows_max) {
                 let rows = rows_max.min(survey.rows - start);
-                if open.1 + rows > rows_max && !open.0.is_empty() {
-                    tasks.push(std::mem::take(&mut open.0));
-                    open.1 = 0;
+                if open_rows + rows > rows_max && !open.slices.is_empty() {
+                    tasks.push(std::mem::take(&mut open));
+                    open_rows = 0;
                 }
-                open.0.push(Slice {
+                open.slices.push(Slice {
                     file,
                     group,
                     start,
                     rows,
                 });
-                open.1 += rows;
+                open_rows += rows;
             }
         }
     }
-    if !open.0.is_empty() {
-        tasks.push(open.0);
+    if !open.slices.is_empty() {
+        tasks.push(open);
     }
     tasks
 }
@@ -428,6 +305,8 @@ struct Decoder<'a> {
     range: TimeRange,
     output: &'a Output,
     writers: Option<Vec<ArrowColumnWriter>>,
+    /// The file and the row group that are copied.
+    copied: Option<(usize, usize)>,
     json: JsonReader,
     piece: Piece,
 }
@@ -458,13 +337,17 @@ impl<'a> Decoder<'a> {
             range,
             output,
             writers,
+            copied: None,
             json: JsonReader::default(),
             piece,
         }
     }
 
-    fn decode(mut self, task: &[Slice]) -> Result<Piece, IngestError> {
-        for slice in task {
+    fn decode(mut self, task: &Task) -> Result<Piece, IngestError> {
+        if let ([slice], true) = (&*task.slices, task.whole) {
+            self.copied = Some((slice.file, slice.group));
+        }
+        for slice in &task.slices {
             let runs = self.runs(slice)?;
             if !runs.is_empty() {
                 self.slice(slice, &runs)?;
@@ -474,18 +357,36 @@ impl<'a> Decoder<'a> {
                 .map(|(start, end)| (end - start) as u64)
                 .sum::<u64>();
         }
-        if let Some(writers) = self.writers.take()
-            && self.piece.rows > 0
-        {
-            for writer in writers {
-                self.piece.chunks.push(
-                    writer
-                        .close()
-                        .map_err(IngestError::parquet("the partition's rows"))?,
-                );
+        let Some(writers) = self.writers.take().filter(|_| self.piece.rows > 0) else {
+            return Ok(self.piece);
+        };
+        let mut writers = writers.into_iter();
+        for field in 0..self.output.fields() {
+            if let Some((file, group)) = self.copied
+                && let Some(leaf) = self.output.copied_leaf(file, field)
+            {
+                writers.next();
+                self.piece
+                    .chunks
+                    .push(OutputChunk::Copied { file, group, leaf });
+                continue;
+            }
+            for writer in writers.by_ref().take(self.output.leaves(field)) {
+                let chunk = writer
+                    .close()
+                    .map_err(IngestError::parquet("the partition's rows"))?;
+                self.piece
+                    .chunks
+                    .push(OutputChunk::Encoded(Box::new(chunk)));
             }
         }
         Ok(self.piece)
+    }
+
+    /// Whether a column of the partition's file is copied and need not be encoded.
+    fn is_copied(&self, field: usize) -> bool {
+        self.copied
+            .is_some_and(|(file, _)| self.output.copied_leaf(file, field).is_some())
     }
 
     /// The rows of a slice that belong to the partition, as numbers within the row group.
@@ -576,13 +477,9 @@ impl<'a> Decoder<'a> {
                     .collect::<Result<_, _>>()?,
             };
             let broken = self.stage(file, &cells, &times, &mut source)?;
+            let kept = keep_mask(times.len(), &broken);
             let arrays = |root: usize| batch.column(place(root)).clone();
-            if self.writers.is_some() {
-                let kept = keep_mask(times.len(), &broken);
-                let columns =
-                    self.output_columns(file, &cells, &times, properties.map(arrays), &arrays)?;
-                self.write(&name, columns, kept.as_ref())?;
-            }
+            self.write(file, &cells, &times, &arrays, kept.as_ref())?;
         }
         Ok(())
     }
@@ -715,72 +612,52 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The columns of the partition's file for one batch.
-    fn output_columns(
-        &self,
+    /// Encodes the rows of one batch that are kept.
+    fn write(
+        &mut self,
         file: &EventFile,
         cells: &BatchCells,
         times: &[i64],
-        properties: Option<ArrayRef>,
         arrays: &dyn Fn(usize) -> ArrayRef,
-    ) -> Result<Vec<ArrayRef>, IngestError> {
-        let name = &*file.table.name;
-        let rows = times.len();
-        let schema = &self.output.schema;
-        let cast = |array: &ArrayRef, kind: &DataType| {
-            if array.data_type() == kind {
-                Ok(array.clone())
-            } else {
-                arrow::compute::cast(array, kind).map_err(IngestError::arrow(name))
-            }
-        };
-        let mut columns = vec![
-            cast(&cells.ids.array(), schema.field(0).data_type())?,
-            cast(&cells.users.array(), schema.field(1).data_type())?,
-            cells.events.array(),
-            Arc::new(TimestampMillisecondArray::from(times.to_vec()).with_timezone("UTC"))
-                as ArrayRef,
-            match properties {
-                Some(properties) => cast(&properties, &DataType::Utf8View)?,
-                None => new_null_array(&DataType::Utf8View, rows),
-            },
-        ];
-        for column in &self.output.columns {
-            let plain = file.table.plain.iter().find(|plain| {
-                plain.property == column.property
-                    && *file.table.field(plain.root).data_type() == column.kind
-            });
-            columns.push(match plain {
-                Some(plain) => arrays(plain.root),
-                None => new_null_array(&column.kind, rows),
-            });
-        }
-        Ok(columns)
-    }
-
-    fn write(
-        &mut self,
-        name: &str,
-        columns: Vec<ArrayRef>,
         kept: Option<&BooleanArray>,
     ) -> Result<(), IngestError> {
-        let Some(writers) = &mut self.writers else {
+        let Some(mut all) = self.writers.take() else {
             return Ok(());
         };
-        let mut writers = writers.iter_mut();
-        for (field, column) in self.output.schema.fields().iter().zip(&columns) {
-            let column = match kept {
-                Some(kept) => {
-                    arrow::compute::filter(column, kept).map_err(IngestError::arrow(name))?
+        let name = &*file.table.name;
+        let mut writers = all.iter_mut();
+        for (index, field) in self.output.schema.fields().iter().enumerate() {
+            if self.is_copied(index) {
+                writers.next();
+                continue;
+            }
+            let source = match index {
+                0 => Some(cells.ids.array()),
+                1 => Some(cells.users.array()),
+                2 => Some(cells.events.array()),
+                3 => {
+                    let times = TimestampMillisecondArray::from(times.to_vec());
+                    Some(Arc::new(times.with_timezone("UTC")) as ArrayRef)
                 }
-                None => column.clone(),
+                4 => cells.json.as_ref().map(TextCells::array),
+                _ => self.output.source(index, file).map(arrays),
             };
+            let mut column = match source {
+                Some(source) if source.data_type() == field.data_type() => source,
+                Some(source) => arrow::compute::cast(&source, field.data_type())
+                    .map_err(IngestError::arrow(name))?,
+                None => new_null_array(field.data_type(), times.len()),
+            };
+            if let Some(kept) = kept {
+                column = arrow::compute::filter(&column, kept).map_err(IngestError::arrow(name))?;
+            }
             for leaf in compute_leaves(field, &column).map_err(IngestError::parquet(name))? {
                 if let Some(writer) = writers.next() {
                     writer.write(&leaf).map_err(IngestError::parquet(name))?;
                 }
             }
         }
+        self.writers = Some(all);
         Ok(())
     }
 }

@@ -15,6 +15,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::column::writer::ColumnCloseResult;
+use parquet::schema::types::ColumnDescriptor;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
@@ -267,6 +269,29 @@ impl TableFile {
             .find(|leaf| self.metadata.parquet_schema().get_column_root_idx(*leaf) == root);
         let nulls = leaf.and_then(|leaf| group.column(leaf).statistics()?.null_count_opt());
         nulls != Some(0)
+    }
+
+    /// The leaf column that `root` consists of, if its form is exactly `wanted`.
+    pub(crate) fn leaf_like(&self, root: usize, wanted: &ColumnDescriptor) -> Option<usize> {
+        let schema = self.metadata.parquet_schema();
+        (0..schema.num_columns()).find(|leaf| {
+            schema.get_column_root_idx(*leaf) == root && *schema.column(*leaf) == *wanted
+        })
+    }
+
+    /// The bytes of a column of a row group, to be copied into another file.
+    pub(crate) fn column_chunk(&self, group: usize, leaf: usize) -> (&Backing, ColumnCloseResult) {
+        let group = self.metadata.metadata().row_group(group);
+        let metadata = group.column(leaf).clone();
+        let close = ColumnCloseResult {
+            bytes_written: metadata.compressed_size().unsigned_abs(),
+            rows_written: group.num_rows().unsigned_abs(),
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        (&self.backing, close)
     }
 
     /// The number (from 1) of the input's row that row `row` (from 0) of the copy came from.
