@@ -640,7 +640,7 @@ impl Load<'_> {
         let users = Users::open(directory, &columns_name)?;
         let index = self.write_file(
             format!("users-{number:06}.index"),
-            &indexing::build_attributes(&users, &Policy::default())?,
+            &indexing::build_attributes(&users, &Policy::ATTRIBUTES)?,
         )?;
 
         let mut files = UsersFiles {

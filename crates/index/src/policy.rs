@@ -29,6 +29,14 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// What suits attributes: a user has at most one value of each, so that all sets of one attribute
+    /// take at most two bytes per user and their headers, and every segment asks for them.
+    pub const ATTRIBUTES: Self = Self {
+        values_max: 4_096,
+        bytes_per_row_max: 2.5,
+        posting_len_max: 64,
+    };
+
     /// Indexes every value, whatever it costs. For tests.
     pub const EVERYTHING: Self = Self {
         values_max: usize::MAX,
