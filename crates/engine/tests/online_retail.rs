@@ -31,10 +31,15 @@ fn cases() -> Vec<Case> {
     for text in CASES.split("\n-- case: ").skip(1) {
         let name = text.lines().next().unwrap_or_default();
         let value = |key: &str| {
-            let found = text.lines().find_map(|line| line.strip_prefix("-- ")?.strip_prefix(key)?.strip_prefix(": "));
+            let found = text.lines().find_map(|line| {
+                line.strip_prefix("-- ")?
+                    .strip_prefix(key)?
+                    .strip_prefix(": ")
+            });
             found.map(str::trim)
         };
-        let required = |key: &str| value(key).unwrap_or_else(|| panic!("{name}: no line `-- {key}: …`"));
+        let required =
+            |key: &str| value(key).unwrap_or_else(|| panic!("{name}: no line `-- {key}: …`"));
         let mut segment = required("segment").to_owned();
         for more in text.lines().filter_map(|line| line.strip_prefix("--   ")) {
             segment.push(' ');
@@ -42,7 +47,9 @@ fn cases() -> Vec<Case> {
         }
         cases.push(Case {
             name,
-            segment: segment.parse().unwrap_or_else(|error| panic!("{name}: {error}")),
+            segment: segment
+                .parse()
+                .unwrap_or_else(|error| panic!("{name}: {error}")),
             as_of: value("as of").unwrap_or(END).parse().unwrap(),
             users: required("users").parse().unwrap(),
             ids: required("ids"),
@@ -70,39 +77,75 @@ fn fingerprint<'a>(ids: impl Iterator<Item = &'a str>) -> String {
 fn check<'a>(path: &str, answers: impl Iterator<Item = (&'a Case, Audience)>) {
     let mut differences = String::new();
     for (case, audience) in answers {
-        assert!(audience.warnings().is_empty(), "{}: {:?}", case.name, audience.warnings());
+        assert!(
+            audience.warnings().is_empty(),
+            "{}: {:?}",
+            case.name,
+            audience.warnings()
+        );
         let found = fingerprint(audience.iter());
         if (audience.len(), found.as_str()) != (case.users, case.ids) {
-            let Case { name, segment, users, ids, .. } = case;
+            let Case {
+                name,
+                segment,
+                users,
+                ids,
+                ..
+            } = case;
             let len = audience.len();
-            let _ = writeln!(differences, "{name}: {len} ({found}) instead of {users} ({ids})\n  {segment}");
+            let _ = writeln!(
+                differences,
+                "{name}: {len} ({found}) instead of {users} ({ids})\n  {segment}"
+            );
         }
     }
     assert!(differences.is_empty(), "{path}\n{differences}");
 }
 
 fn evaluate(snapshot: &Snapshot, case: &Case) -> Audience {
-    snapshot.evaluate(&case.segment, case.as_of).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+    snapshot
+        .evaluate(&case.segment, case.as_of)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
 #[test]
 fn a_folder_of_tables_answers_as_sql_does() {
     let cases = cases();
     assert!(cases.len() >= 35, "only {} cases were read", cases.len());
-    assert_eq!(cases.iter().map(|case| case.name).collect::<HashSet<_>>().len(), cases.len());
+    assert_eq!(
+        cases
+            .iter()
+            .map(|case| case.name)
+            .collect::<HashSet<_>>()
+            .len(),
+        cases.len()
+    );
 
     let snapshot = Engine::from_tables(data()).unwrap().snapshot();
     assert_eq!(snapshot.universe_len(), 4_372);
-    check("folder of tables", cases.iter().map(|case| (case, evaluate(&snapshot, case))));
+    check(
+        "folder of tables",
+        cases.iter().map(|case| (case, evaluate(&snapshot, case))),
+    );
 
     // One user at a time: of each audience its first and last member, and as many who are not in it.
-    let everyone = snapshot.evaluate(&"everyone".parse().unwrap(), cases[0].as_of).unwrap();
+    let everyone = snapshot
+        .evaluate(&"everyone".parse().unwrap(), cases[0].as_of)
+        .unwrap();
     for case in &cases {
         let audience = evaluate(&snapshot, case);
         let members: Vec<&str> = audience.iter().collect();
-        let others = everyone.iter().filter(|id| !audience.contains_user(id)).step_by(997).take(2);
-        for (id, expected) in
-            members.first().into_iter().chain(members.last()).map(|id| (*id, true)).chain(others.map(|id| (id, false)))
+        let others = everyone
+            .iter()
+            .filter(|id| !audience.contains_user(id))
+            .step_by(997)
+            .take(2);
+        for (id, expected) in members
+            .first()
+            .into_iter()
+            .chain(members.last())
+            .map(|id| (*id, true))
+            .chain(others.map(|id| (id, false)))
         {
             let found = snapshot.contains(&case.segment, id, case.as_of).unwrap();
             assert_eq!(found, expected, "{}: user {id}", case.name);
@@ -121,14 +164,28 @@ fn a_store_answers_as_sql_does_after_reopening() {
     {
         let engine = Engine::open(&store).unwrap();
         let report = engine.load(&tables, &LoadOptions::default()).unwrap();
-        assert_eq!((report.stored, report.duplicates, report.orphans, report.rejected), (429_019, 0, 0, 0));
+        assert_eq!(
+            (
+                report.stored,
+                report.duplicates,
+                report.orphans,
+                report.rejected
+            ),
+            (429_019, 0, 0, 0)
+        );
     }
     let cases = cases();
     let snapshot = Engine::open_read_only(&store).unwrap().snapshot();
-    let questions: Vec<_> = cases.iter().map(|case| (&case.segment, case.as_of)).collect();
+    let questions: Vec<_> = cases
+        .iter()
+        .map(|case| (&case.segment, case.as_of))
+        .collect();
     let answers = snapshot.evaluate_many(&questions, &EvalOptions::default());
     let answers = cases.iter().zip(answers).map(|(case, answer)| {
-        (case, answer.unwrap_or_else(|error| panic!("{}: {error}", case.name)))
+        (
+            case,
+            answer.unwrap_or_else(|error| panic!("{}: {error}", case.name)),
+        )
     });
     check("store, reopened, all in one pass", answers);
     drop(snapshot);
@@ -138,5 +195,8 @@ fn a_store_answers_as_sql_does_after_reopening() {
     let report = engine.load(&tables, &LoadOptions::default()).unwrap();
     assert_eq!((report.stored, report.duplicates), (0, 429_019));
     let snapshot = engine.snapshot();
-    check("store, loaded twice", cases.iter().map(|case| (case, evaluate(&snapshot, case))));
+    check(
+        "store, loaded twice",
+        cases.iter().map(|case| (case, evaluate(&snapshot, case))),
+    );
 }
