@@ -179,14 +179,16 @@ impl LoadOptions {
         self
     }
 
-    fn tell(&self, progress: Progress) -> ControlFlow<()> {
-        if self
-            .cancel
-            .as_ref()
-            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-        {
+    fn check_cancelled(&self) -> ControlFlow<()> {
+        let cancel = self.cancel.as_ref();
+        if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
+    }
+
+    fn tell(&self, progress: Progress) -> ControlFlow<()> {
+        self.check_cancelled()?;
         if let Some(tell) = &self.progress {
             tell(&progress);
         }
@@ -407,15 +409,33 @@ impl Load<'_> {
             )),
             None => None,
         };
-        people.read(
-            &people_files,
-            stored_properties,
-            on_bad_row,
-            &mut rejections,
-            &tell,
-        )?;
-
-        let rewritten = self.survey(manifest, &mut events, &mut people, &mut rejections)?;
+        people.see_events(&events);
+        // Users are read by one thread, events are surveyed by all. Only the longer of the two, which
+        // is that of events if there are any, tells how far it is.
+        let has_events = !events.is_empty();
+        let quietly = |progress| {
+            if has_events {
+                options.check_cancelled()
+            } else {
+                options.tell(progress)
+            }
+        };
+        let mut event_rejections = Rejections::default();
+        let (read, surveyed) = rayon::join(
+            || {
+                people.read(
+                    &people_files,
+                    stored_properties,
+                    on_bad_row,
+                    &mut rejections,
+                    &quietly,
+                )
+            },
+            || self.survey(manifest, &mut events, &mut event_rejections),
+        );
+        read?;
+        let rewritten = surveyed?;
+        rejections.merge(event_rejections);
         let partitions =
             self.write_partitions(manifest, &rewritten, &mut events, &people, &mut rejections)?;
 
@@ -463,10 +483,9 @@ impl Load<'_> {
 
     /// Looks at all events; returns which of the store's partitions must be written anew.
     fn survey(
-        &mut self,
+        &self,
         manifest: &Manifest,
         events: &mut Events,
-        people: &mut People,
         rejections: &mut Rejections,
     ) -> Result<Vec<bool>, LoadError> {
         if events.is_empty() {
@@ -492,9 +511,7 @@ impl Load<'_> {
             })
             .collect::<Result<Vec<_>, StorageError>>()?;
         let options = self.options;
-        events.survey(&stored, people, rejections, &|progress| {
-            options.tell(progress)
-        })?;
+        events.survey(&stored, rejections, &|progress| options.tell(progress))?;
         let plans: Vec<PartitionPlan> = manifest
             .partitions
             .iter()

@@ -100,6 +100,13 @@ impl Events {
         self.id_kind.unwrap_or_default()
     }
 
+    /// The kinds of user ids in the inputs.
+    pub(crate) fn user_id_kinds(&self) -> impl Iterator<Item = IdKind> {
+        self.files
+            .iter()
+            .filter_map(|file| file.table.user_id_kind())
+    }
+
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
@@ -113,13 +120,9 @@ impl Events {
     pub fn survey(
         &mut self,
         stored: &[StoredIds<'_>],
-        people: &mut People,
         rejections: &mut Rejections,
         progress: OnProgress<'_>,
     ) -> Result<(), IngestError> {
-        for file in &self.files {
-            people.see_id_kind(file.table.user_id_kind());
-        }
         let surveyed = survey(
             &mut self.files,
             &self.hasher,

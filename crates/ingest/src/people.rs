@@ -2,6 +2,7 @@
 
 use crate::cells::{IdCells, TextCells, read_times};
 use crate::error::{IngestError, Rejections, RowProblem};
+use crate::events::Events;
 use crate::json::JsonReader;
 use crate::progress::Meter;
 use crate::property_rows::{PropertyId, PropertyRows};
@@ -183,8 +184,15 @@ impl People {
         Ok(())
     }
 
-    /// Takes in the kind of ids of another table; ids of different kinds compare as text.
-    pub(crate) fn see_id_kind(&mut self, kind: Option<IdKind>) {
+    /// Takes in the kind of user ids of the events; ids of different kinds compare as text. Call it
+    /// before rows of events are read.
+    pub fn see_events(&mut self, events: &Events) {
+        for kind in events.user_id_kinds() {
+            self.see_id_kind(Some(kind));
+        }
+    }
+
+    fn see_id_kind(&mut self, kind: Option<IdKind>) {
         if let Some(kind) = kind {
             self.id_kind = Some(if self.id_kind.is_some_and(|known| known != kind) {
                 IdKind::Text

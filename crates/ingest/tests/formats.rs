@@ -109,7 +109,8 @@ impl Setup {
         )?;
         let mut people = People::new(None, false, SEED)?;
         people.read(&files, None, self.on_bad_row, &mut rejections, &go_on)?;
-        events.survey(&[], &mut people, &mut rejections, &go_on)?;
+        people.see_events(&events);
+        events.survey(&[], &mut rejections, &go_on)?;
         let mut outcome = Outcome::default();
         let mut rows = Vec::new();
         let plans = events.partitions(&[], self.sizes);
@@ -896,10 +897,7 @@ fn a_cancelled_load_says_so() {
         &go_on,
     )
     .unwrap();
-    let mut people = People::new(None, false, SEED).unwrap();
-    let outcome = events.survey(&[], &mut people, &mut Rejections::default(), &|_| {
-        ControlFlow::Break(())
-    });
+    let outcome = events.survey(&[], &mut Rejections::default(), &|_| ControlFlow::Break(()));
     assert!(matches!(outcome, Err(IngestError::Cancelled)));
 }
 

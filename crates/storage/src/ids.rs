@@ -82,8 +82,9 @@ impl<'a> IdTable<'a> {
         let mut hashes = [0_u64; BATCH];
         let mut slots = [0_u64; BATCH];
         let mut starts = [0_u64; BATCH];
+        let mut firsts = [0_u8; BATCH];
         for (ids, ordinals) in ids.chunks(BATCH).zip(ordinals.chunks_mut(BATCH)) {
-            // Three passes of independent reads: each waits for memory once, not once per id.
+            // Passes of independent reads: each waits for memory once, not once per id.
             for (hash, id) in hashes.iter_mut().zip(ids) {
                 *hash = hasher.hash(id);
             }
@@ -97,12 +98,19 @@ impl<'a> IdTable<'a> {
                     .copied()
                     .unwrap_or(0);
             }
+            for (first, start) in firsts.iter_mut().zip(&starts[..ids.len()]) {
+                *first = self.texts.get(*start as usize).copied().unwrap_or(0);
+            }
             for (index, (ordinal, id)) in ordinals.iter_mut().zip(ids).enumerate() {
                 let (hash, slot, start) = (hashes[index], slots[index], starts[index] as usize);
                 // The common case: the first slot is the right one.
                 let hit = slot != EMPTY
                     && slot >> 32 == hash >> 32
                     && self.offsets[slot as u32 as usize + 1] as usize - start == id.len()
+                    && id
+                        .as_bytes()
+                        .first()
+                        .is_none_or(|first| *first == firsts[index])
                     && &self.texts[start..start + id.len()] == id.as_bytes();
                 *ordinal = if hit {
                     slot as u32
