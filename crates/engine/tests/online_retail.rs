@@ -1,7 +1,7 @@
 //! Real orders, asked by the engine and by SQL.
 //!
 //! `online_retail.sql` holds segments, each beside the query that finds the same users, and what
-//! DuckDB answered: how many, and a fingerprint of their ids. This test asks the engine the
+//! `DuckDB` answered: how many, and a fingerprint of their ids. This test asks the engine the
 //! segments. The numbers come from `online_retail.py`, never from here.
 
 use std::collections::HashSet;
