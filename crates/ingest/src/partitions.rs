@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct PartitionSizes {
     /// Rows a partition should have at most, if a day does not have more.
     pub rows: u64,
-    /// From so many rows on a partition should not be longer than [`PartitionSizes::SPAN_DAYS`].
+    /// From so many rows on a partition should not be longer than 49 days.
     pub dense_rows: u64,
 }
 
