@@ -4,7 +4,7 @@
 //! holds `users.parquet`, `events/` and `user_properties.parquet`, for example:
 //!
 //! ```text
-//! cargo run --release --example load_and_count -- /tmp/store data/online-retail "did(order_placed)"
+//! cargo run --release --example load_and_count -- store data/online-retail "did(order_placed)"
 //! ```
 
 use crowdset::{AsOf, Engine, LoadOptions, Segment, tables_in_folder};
