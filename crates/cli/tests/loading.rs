@@ -213,23 +213,16 @@ fn two_writers_are_one_too_many() {
         .spawn()
         .expect("the binary runs");
     let mut input = first.stdin.take().expect("piped");
-    writeln!(
-        input,
-        r#"{{"event_id":"n1","user_id":"u1","event_name":"x","timestamp":"2025-12-01"}}"#
-    )
-    .expect("a line");
-    input.flush().expect("a line");
-    // The first holds the lock while it waits for more input; give it time to start.
-    let mut refused = None;
-    for _ in 0..100 {
-        let said = world.run(&["load", "store", "--users", "tables/users.ndjson"]);
-        if said.status != 0 {
-            refused = Some(said);
-            break;
-        }
-        thread::sleep(Duration::from_millis(20));
+    // More than any pipe holds: once it is written, the first is reading, and so has the lock.
+    for n in 0..20_000 {
+        writeln!(
+            input,
+            r#"{{"event_id":"n{n}","user_id":"u1","event_name":"x","timestamp":"2025-12-01"}}"#
+        )
+        .expect("a line");
     }
-    let refused = refused.expect("the second writer is refused");
+    let refused = world.run(&["load", "store", "--users", "tables/users.ndjson"]);
+    assert_ne!(refused.status, 0);
     assert!(refused.err.contains("LOCK"), "{}", refused.err);
     // Readers are not hindered.
     assert_eq!(world.ok(&["count", "store", "everyone"]), "6\n");
