@@ -4,7 +4,7 @@ use crate::catalog::StateCatalog;
 use crate::error::OpenError;
 use crate::stats::FileStats;
 use crate::verify::{Findings, check_partition, check_rows, check_users};
-use crowdset_executor::{Dataset, PartitionHandle};
+use crowdset_executor::{Dataset, ListSets, PartitionHandle};
 use crowdset_index::TermIndex;
 use crowdset_query::Catalog;
 use crowdset_storage::{
@@ -134,6 +134,7 @@ impl State {
             users: Arc::clone(&users),
             attribute_index,
             partitions,
+            lists: ListSets::default(),
         };
         Self {
             directory,

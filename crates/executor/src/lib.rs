@@ -42,7 +42,7 @@ mod words;
 
 pub use audience::Audience;
 pub use control::{Control, ProgressFn};
-pub use dataset::{Dataset, PartitionHandle};
+pub use dataset::{Dataset, ListSets, PartitionHandle};
 pub use error::EvalError;
 pub use evaluate::{contains, count_many, evaluate, evaluate_many, profile};
 pub use options::{ExecOptions, Kernels};

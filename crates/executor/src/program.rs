@@ -17,6 +17,7 @@ use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode, PlanTest};
 use crowdset_types::{CHUNK_WORDS, ChunkId, TimestampMillis};
 use hashbrown::HashMap;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Bound plans, to be run chunk by chunk.
@@ -63,7 +64,7 @@ enum Condition<'a> {
     Sequence(Sequence<'a>),
     Rank(Rank<'a>),
     /// Users known before the pass: one bit per ordinal.
-    Users(Vec<u64>, Path),
+    Users(Arc<Vec<u64>>, Path),
 }
 
 /// Finds equal conditions: by text first, as plans cannot be hashed, then by what they ask.
@@ -104,7 +105,7 @@ impl<'a> Program<'a> {
                 let (users, tally) = rank.select(schedule, control)?;
                 tallies[bound.slot].add(&tally);
                 tallies[bound.slot].nanos += start.elapsed().as_nanos() as u64;
-                bound.condition = Condition::Users(users, Path::Rank);
+                bound.condition = Condition::Users(Arc::new(users), Path::Rank);
             }
         }
         let mut shared = 0;
@@ -267,17 +268,16 @@ fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Conditio
         PlanKind::UserId(ids) => {
             let users = &binder.dataset.users;
             users.touch_ids()?;
-            let mut words = vec![0; users.chunks() * CHUNK_WORDS];
-            for user in ids.iter().filter_map(|id| users.find(id)) {
-                words[user.0 as usize / 64] |= 1 << (user.0 % 64);
-            }
-            Condition::Users(words, Path::Index)
+            Condition::Users(Arc::new(crate::dataset::words_of(users, ids)), Path::Index)
+        }
+        PlanKind::List { name, ids } => {
+            Condition::Users(binder.dataset.list(name, ids)?, Path::Index)
         }
         PlanKind::Everyone
         | PlanKind::Nobody
         | PlanKind::And(_)
         | PlanKind::Or(_)
-        | PlanKind::Not(_) => Condition::Users(Vec::new(), Path::Algebra),
+        | PlanKind::Not(_) => Condition::Users(Arc::default(), Path::Algebra),
     })
 }
 

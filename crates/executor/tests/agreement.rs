@@ -3,8 +3,8 @@
 //! with every optimisation switched on and off, against the reference that reads user by user.
 
 use crowdset_executor::{
-    Audience, Control, Dataset, ExecOptions, Kernels, PartitionHandle, contains, count_many,
-    evaluate, evaluate_many, profile,
+    Audience, Control, Dataset, ExecOptions, Kernels, ListSets, PartitionHandle, contains,
+    count_many, evaluate, evaluate_many, profile,
 };
 use crowdset_index::{Policy, TermGroup, TermIndex, TermIndexBuilder};
 use crowdset_query::{Plan, PlanOptions, plan};
@@ -254,6 +254,7 @@ fn dataset(data: &Data, cuts: &[i64]) -> Dataset {
         users: Arc::new(users),
         attribute_index: Some(Arc::new(attributes)),
         partitions,
+        lists: ListSets::default(),
     }
 }
 

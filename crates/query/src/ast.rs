@@ -4,6 +4,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crowdset_types::DurationMillis;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A place in the text: byte offsets, `start..end`. All spans are equal, so that trees from text
@@ -66,6 +67,38 @@ impl Segment {
     /// The planner repeats these among the warnings of its plan.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.source.warnings
+    }
+}
+
+/// The saved segments and static lists that a definition names itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// Names of saved segments.
+    pub segments: BTreeSet<String>,
+    /// Names of static lists.
+    pub lists: BTreeSet<String>,
+}
+
+impl Segment {
+    /// The saved segments and static lists that the definition names itself; what those name in
+    /// turn is not among them.
+    pub fn references(&self) -> References {
+        let mut references = References::default();
+        let mut rest = vec![&self.root];
+        while let Some(expr) = rest.pop() {
+            match &expr.kind {
+                ExprKind::And(parts) | ExprKind::Or(parts) => rest.extend(parts),
+                ExprKind::Not(part) => rest.push(part),
+                ExprKind::SavedSegment(name) => {
+                    references.segments.insert(name.clone());
+                }
+                ExprKind::StaticList(name) => {
+                    references.lists.insert(name.clone());
+                }
+                _ => {}
+            }
+        }
+        references
     }
 }
 
@@ -135,6 +168,10 @@ pub enum ExprKind {
         /// Where all events must lie.
         window: Window,
     },
+    /// `segment('name')`: a saved segment, at the same instant.
+    SavedSegment(String),
+    /// `list('name')`: the users of a static list.
+    StaticList(String),
     /// `top(1000, MEASURE)`, `bottom(10%, MEASURE)`.
     Rank {
         /// From which end.

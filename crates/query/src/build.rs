@@ -126,6 +126,16 @@ pub fn user_id<T: Into<String>>(ids: impl IntoIterator<Item = T>) -> Expr {
     ExprKind::UserId(ids.into_iter().map(Into::into).collect()).into()
 }
 
+/// The users of a saved segment, at the same instant.
+pub fn saved(name: impl Into<String>) -> Expr {
+    ExprKind::SavedSegment(name.into()).into()
+}
+
+/// The users of a static list.
+pub fn list(name: impl Into<String>) -> Expr {
+    ExprKind::StaticList(name.into()).into()
+}
+
 // Events.
 
 /// One event by name.

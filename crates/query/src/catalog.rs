@@ -1,7 +1,9 @@
 //! What a planner may ask of the data: names, types and rough numbers. Never rows.
 
-use crate::ast::AttributeTable;
+use crate::ast::{AttributeTable, Segment};
+use crate::diagnostic::SegmentError;
 use crowdset_types::{TimeRange, TimestampMillis};
+use std::sync::Arc;
 
 /// The types that occur in one property or attribute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,4 +56,25 @@ pub trait Catalog {
 
     /// The times of the first and the last event; `None` without events.
     fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)>;
+
+    /// The definition that `segment('name')` stands for; `None` if no such segment is saved, an
+    /// error if what is saved can no longer be read.
+    fn saved_segment(&self, _name: &str) -> Option<Result<Arc<Segment>, SegmentError>> {
+        None
+    }
+
+    /// The names of all saved segments, ascending.
+    fn saved_segment_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The user ids of `list('name')`, ascending by bytes, each once; `None` if there is no such list.
+    fn static_list(&self, _name: &str) -> Option<Arc<[String]>> {
+        None
+    }
+
+    /// The names of all static lists, ascending.
+    fn static_list_names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

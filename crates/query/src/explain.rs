@@ -15,6 +15,14 @@ impl PlanNode {
 
     /// One line for the node: `and`, `or`, `not`, or the condition; and what has become of it.
     pub fn label(&self) -> String {
+        let label = self.own_label();
+        match &self.saved {
+            Some(name) => format!("{label}, as segment '{}'", name.replace('\'', "''")),
+            None => label,
+        }
+    }
+
+    fn own_label(&self) -> String {
         match &self.kind {
             PlanKind::And(_) => "and".to_owned(),
             PlanKind::Or(_) => "or".to_owned(),

@@ -4,6 +4,7 @@
 //! SEGMENT   {"v": 1, "segment": NODE}, or a bare NODE
 //! NODE      {"everyone": true} {"nobody": true} {"and": [NODE…]} {"or": [NODE…]} {"not": NODE}
 //!           {"user_id": ["u1", …]}
+//!           {"segment": name} {"list": name}
 //!           {"attr": ATTR, CAST, TEST}
 //!           {"did": EVENTS}
 //!           {"measure": MEASURE, "op": …, "value": number, or two for "between"}

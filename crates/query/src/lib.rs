@@ -17,6 +17,7 @@
 //! and-part  = part { "and" part }
 //! part      = "not" part | "(" segment ")" | condition
 //! condition = "everyone" | "nobody" | "user_id" ("=" id | "in" "(" id, … ")")
+//!           | ("segment" | "list") "(" text ")"
 //!           | attribute test | cast(attribute) test
 //!           | "did" "(" events ")"
 //!           | measure (op number | "between" number "and" number)
@@ -75,7 +76,7 @@ pub use ast::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
     CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
     NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    Segment, Span, Test, TimePoint, Window,
+    References, Segment, Span, Test, TimePoint, Window,
 };
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
@@ -84,7 +85,7 @@ pub use plan::{
     PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,
     PlanSelector, PlanTest, PlanWindow,
 };
-pub use planner::{PlanOptions, plan};
+pub use planner::{PlanOptions, plan, plan_attribute};
 
 impl Segment {
     /// Reads the text form.
@@ -94,6 +95,16 @@ impl Segment {
     /// [`SegmentError`] with everything that is wrong, each with its place.
     pub fn parse_text(text: &str) -> Result<Self, SegmentError> {
         parser::parse(text)
+    }
+}
+
+impl std::str::FromStr for AttributeOperand {
+    type Err = SegmentError;
+
+    /// Reads an attribute as a segment would name it: `industry`, `users."Company Size"`,
+    /// `number(property.seats)`.
+    fn from_str(text: &str) -> Result<Self, SegmentError> {
+        parser::parse_attribute(text)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ast::{
 };
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, TimeRange, TimestampMillis};
+use std::sync::Arc;
 
 /// A segment made ready to run over one catalog at one instant.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct PlanNode {
     pub text: String,
     /// What must be worked out.
     pub kind: PlanKind,
+    /// The saved segment whose definition this is, if it stands for `segment('name')`.
+    pub saved: Option<String>,
     /// Estimated rows to read over all users: what the order of conditions is decided by.
     pub cost_rows: u64,
     /// Estimated share of the universe, 0 to 1.
@@ -54,6 +57,13 @@ pub enum PlanKind {
     Not(Box<PlanNode>),
     /// These user ids, ascending, without repetition.
     UserId(Vec<String>),
+    /// The users of a static list.
+    List {
+        /// Its name.
+        name: String,
+        /// Its ids, ascending by bytes, without repetition.
+        ids: Arc<[String]>,
+    },
     /// An attribute's value as of the instant.
     Attribute {
         /// Which attribute, and a cast.

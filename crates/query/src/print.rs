@@ -61,6 +61,16 @@ impl Display for Expr {
                     f.write_str(")")
                 }
             },
+            ExprKind::SavedSegment(name) => {
+                f.write_str("segment(")?;
+                text(f, name)?;
+                f.write_str(")")
+            }
+            ExprKind::StaticList(name) => {
+                f.write_str("list(")?;
+                text(f, name)?;
+                f.write_str(")")
+            }
             ExprKind::Attribute { operand, test } => write!(f, "{operand}{test}"),
             ExprKind::Did(of) => write!(f, "did({of})"),
             ExprKind::Measure { measure, test } => write!(f, "{measure}{test}"),

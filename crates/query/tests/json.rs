@@ -3,9 +3,9 @@
 use crowdset_query::build::{
     active_days, after, ago, all, any, any_event, any_event_except, any_of, at, attr, attribute,
     avg, before, between, bottom, count, days, days_since_first, days_since_last, did, distinct,
-    event, everyone, first_event, hours, last, last_event, max, min, minutes, nobody, not, now,
-    nth_event, operand, prop, rank, seconds, sequence, since, sum, top, user_id, value_of, weeks,
-    within_after, within_before,
+    event, everyone, first_event, hours, last, last_event, list, max, min, minutes, nobody, not,
+    now, nth_event, operand, prop, rank, saved, seconds, sequence, since, sum, top, user_id,
+    value_of, weeks, within_after, within_before,
 };
 use crowdset_query::{Cast, CompareOp, Expr, Operand, RankEnd, RankSize, Segment};
 use crowdset_types::TimestampMillis;
@@ -53,6 +53,9 @@ fn every_form_has_its_json() {
         ("everyone", json!({"everyone": true})),
         ("nobody", json!({"nobody": true})),
         ("user_id in ('a', '5')", json!({"user_id": ["a", 5]})),
+        ("segment('paying')", json!({"segment": "paying"})),
+        ("segment('x')", json!({"v": 1, "segment": {"segment": "x"}})),
+        ("list('it''s')", json!({"list": "it's"})),
         (
             "user_id = 'a'",
             json!({"attr": "user_id", "op": "=", "value": "a"}),
@@ -388,4 +391,5 @@ fn the_builder_says_the_same() {
         "top(1000, count(a)) or bottom(5, users.x) or top(2.5%, count(a))",
     );
     is_text(user_id(["a", "b"]), "user_id in ('a', 'b')");
+    is_text(saved("a").and(list("b")), "segment('a') and list('b')");
 }

@@ -7,10 +7,23 @@ use crowdset_query::{
 };
 use crowdset_types::{TimeRange, TimestampMillis};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const DAY: i64 = 86_400_000;
 /// Day 1000 since the epoch.
 const AS_OF: TimestampMillis = TimestampMillis(1000 * DAY);
+
+/// What is saved in the shop; `loop…` could not have been, `double…` should not be.
+const SAVED: [(&str, &str); 8] = [
+    ("buyers", "did(purchase, last 0 days) or did(purchase)"),
+    ("free buyers", "segment('buyers') and account_type = 'free'"),
+    ("loop a", "did(purchase) and segment('loop b')"),
+    ("loop b", "not segment('loop c')"),
+    ("loop c", "segment('loop a')"),
+    ("odd", "did(purchas)"),
+    ("odder", "plan = 'x' or segment('odd')"),
+    ("later", "did("),
+];
 
 struct Shop {
     names: Vec<String>,
@@ -104,6 +117,23 @@ impl Catalog for Shop {
     }
     fn attribute_values(&self, _: AttributeTable, _: &str) -> Option<u64> {
         Some(4)
+    }
+    fn saved_segment(&self, name: &str) -> Option<Result<Arc<Segment>, SegmentError>> {
+        let text = SAVED.iter().find(|(saved, _)| *saved == name)?.1;
+        Some(text.parse().map(Arc::new))
+    }
+    fn saved_segment_names(&self) -> Vec<String> {
+        SAVED.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+    fn static_list(&self, name: &str) -> Option<Arc<[String]>> {
+        match name {
+            "friends" => Some(["a", "b"].map(str::to_owned).into()),
+            "empty" => Some(Arc::new([])),
+            _ => None,
+        }
+    }
+    fn static_list_names(&self) -> Vec<String> {
+        vec!["empty".to_owned(), "friends".to_owned()]
     }
     fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
         Some((
@@ -548,5 +578,140 @@ fn the_tree_is_printed() {
         planned("did(x)")
             .to_string()
             .contains("#0 nobody, as never did(x)")
+    );
+}
+
+#[test]
+fn a_saved_segment_is_its_definition() {
+    let kind = |text: &str| planned(text).root.kind;
+    assert_eq!(kind("segment('buyers')"), kind("did(purchase)"));
+    let plan = planned("segment('free buyers')");
+    assert_eq!(plan.root.saved.as_deref(), Some("free buyers"));
+    assert_eq!(plan.root.label(), "and, as segment 'free buyers'");
+    let PlanKind::And(parts) = &plan.root.kind else {
+        panic!("{plan}")
+    };
+    let labels: Vec<String> = parts.iter().map(crowdset_query::PlanNode::label).collect();
+    assert_eq!(labels.len(), 2);
+    assert!(
+        labels.contains(
+            &"did(purchase, last 0 days) or did(purchase), as segment 'buyers'".to_owned()
+        ),
+        "{labels:?}"
+    );
+}
+
+#[test]
+fn a_list_is_its_ids() {
+    let PlanKind::List { name, ids } = planned("list('friends')").root.kind else {
+        panic!("a list")
+    };
+    assert_eq!((name.as_str(), ids.len()), ("friends", 2));
+    assert_eq!(planned("list('empty')").root.kind, PlanKind::Nobody);
+    assert_eq!(planned("not list('empty')").root.kind, PlanKind::Everyone);
+}
+
+#[test]
+fn what_is_not_saved_is_an_error() {
+    assert_eq!(
+        refused("did(purchase) and segment('buyer')"),
+        "1:19: there is no saved segment `buyer`\n  did(purchase) and segment('buyer')\n                    ^^^^^^^^^^^^^^^^\n  help: did you mean `segment('buyers')`?"
+    );
+    assert!(refused("list('freinds')").contains("did you mean `list('friends')`?"));
+    assert!(refused("list('buyers')").contains("did you mean `segment('buyers')`?"));
+    assert!(refused("segment('friends')").contains("did you mean `list('friends')`?"));
+    assert!(refused("list('zzz')").contains("`crowdset list list` shows what is saved"));
+    assert!(refused("segment('later')").contains("saved segment `later` cannot be read"));
+}
+
+#[test]
+fn a_cycle_is_named() {
+    let shown = refused("segment('loop b') and did(purchase)");
+    assert!(
+        shown.starts_with(
+            "1:1: in segment `loop a`: saved segments form a cycle: loop b → loop c → loop a → loop b\n"
+        ),
+        "{shown}"
+    );
+}
+
+#[test]
+fn findings_inside_stand_where_the_name_is_written() {
+    let text = "did(purchase) or segment('odder')";
+    let shown = refused(text);
+    assert!(
+        shown.starts_with("1:18: in segment `odder`: `plan` is both a column"),
+        "{shown}"
+    );
+    let text = "did(purchase) or segment('odd')";
+    assert_eq!(
+        warnings(text),
+        [
+            "1:18: in segment `odd`: unknown event `purchas`: it matches nothing\n  did(purchase) or segment('odd')\n                   ^^^^^^^^^^^^^^\n  help: did you mean `purchase`?"
+        ]
+    );
+    assert_eq!(warnings("segment('buyers')").len(), 1);
+}
+
+#[test]
+fn what_doubles_without_end_is_refused() {
+    /// Segments of which each names the one before it twice.
+    struct Doubling(Shop);
+    impl Catalog for Doubling {
+        fn universe_len(&self) -> u64 {
+            self.0.universe_len()
+        }
+        fn event_names(&self) -> &[String] {
+            self.0.event_names()
+        }
+        fn event_rows(&self, name: &str, range: TimeRange) -> u64 {
+            self.0.event_rows(name, range)
+        }
+        fn event_users(&self, name: &str) -> u64 {
+            self.0.event_users(name)
+        }
+        fn property_names(&self, event: &str) -> Vec<String> {
+            self.0.property_names(event)
+        }
+        fn property_types(&self, event: &str, path: &str) -> Option<TypeSet> {
+            self.0.property_types(event, path)
+        }
+        fn property_values(&self, event: &str, path: &str) -> Option<u64> {
+            self.0.property_values(event, path)
+        }
+        fn attribute_names(&self) -> Vec<(AttributeTable, String)> {
+            self.0.attribute_names()
+        }
+        fn attribute_types(&self, table: AttributeTable, name: &str) -> Option<TypeSet> {
+            self.0.attribute_types(table, name)
+        }
+        fn attribute_values(&self, table: AttributeTable, name: &str) -> Option<u64> {
+            self.0.attribute_values(table, name)
+        }
+        fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
+            self.0.event_span()
+        }
+        fn saved_segment(&self, name: &str) -> Option<Result<Arc<Segment>, SegmentError>> {
+            let number: u32 = name.parse().ok()?;
+            let text = match number.checked_sub(1) {
+                Some(before) => format!("segment('{before}') or segment('{before}')"),
+                None => "did(purchase)".to_owned(),
+            };
+            Some(text.parse().map(Arc::new))
+        }
+    }
+    let planned = |text: &str| {
+        let segment = text.parse().expect("is valid text");
+        plan(&segment, &Doubling(shop()), AS_OF, &PlanOptions::default())
+    };
+    assert!(planned("segment('8')").is_ok());
+    let error = planned("segment('60')")
+        .expect_err("is too large")
+        .to_string();
+    assert!(
+        error.starts_with(
+            "1:1: saved segments within saved segments become more than 1000000 conditions"
+        ),
+        "{error}"
     );
 }

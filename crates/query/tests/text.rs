@@ -285,6 +285,22 @@ fn an_empty_window_is_a_warning() {
 }
 
 #[test]
+fn what_is_saved_is_named_by_text() {
+    same("segment('paying users') and not list('it''s')");
+    check("SEGMENT ( 'a' ) OR List('b')", "segment('a') or list('b')");
+    // Names of attributes all the same.
+    same("segment = 'x' and list in ('a', 'b')");
+    check(
+        "segment(paying)",
+        "1:9: expected the name of a saved segment, such as `'paying'`, found `paying`\n  segment(paying)\n          ^^^^^^\n  help: text stands in single quotes: `'paying'`",
+    );
+    check(
+        "list('a', 'b')",
+        "1:9: expected `)`, found `,`\n  list('a', 'b')\n          ^",
+    );
+}
+
+#[test]
 fn words_of_later_versions_are_named() {
     for (text, word) in [
         ("had(a = 1)", "`had`"),
@@ -298,7 +314,6 @@ fn words_of_later_versions_are_named() {
             "`restarted`",
         ),
         ("bucket('salt') < 0.1", "`bucket`"),
-        ("segment('x') or list('y')", "`segment`"),
         ("did(a, today)", "`today`"),
         ("did(a, this month)", "`this`"),
         ("did(a, on '2026-01-05')", "`on`"),

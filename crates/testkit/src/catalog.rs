@@ -1,9 +1,10 @@
 //! What a planner may know of a world.
 
 use crate::data::Data;
-use crowdset_query::{AttributeTable, Catalog, TypeSet};
+use crowdset_query::{AttributeTable, Catalog, Segment, SegmentError, TypeSet};
 use crowdset_types::{TimeRange, TimestampMillis, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The catalog of a world: exact, as small worlds allow.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct WorldCatalog {
     streams: BTreeMap<String, (Vec<i64>, BTreeMap<String, TypeSet>)>,
     attributes: BTreeMap<(AttributeTable, String), TypeSet>,
     users: u64,
+    segments: BTreeMap<String, Arc<Segment>>,
+    lists: BTreeMap<String, Arc<[String]>>,
 }
 
 fn note(types: &mut TypeSet, value: &Value) {
@@ -30,8 +33,17 @@ impl WorldCatalog {
     pub fn new(data: &Data) -> Self {
         let mut names = Self {
             users: data.users.as_ref().map_or(1, |users| users.len() as u64),
+            segments: data
+                .segments
+                .iter()
+                .map(|(name, segment)| (name.clone(), Arc::new(segment.clone())))
+                .collect(),
             ..Self::default()
         };
+        for (name, ids) in &data.lists {
+            let ids: BTreeSet<String> = ids.iter().cloned().collect();
+            names.lists.insert(name.clone(), ids.into_iter().collect());
+        }
         for event in &data.events {
             let (times, types) = names.streams.entry(event.event_name.clone()).or_default();
             times.push(event.timestamp_ms);
@@ -118,5 +130,21 @@ impl Catalog for WorldCatalog {
             TimestampMillis(*times().min()?),
             TimestampMillis(*times().max()?),
         ))
+    }
+
+    fn saved_segment(&self, name: &str) -> Option<Result<Arc<Segment>, SegmentError>> {
+        self.segments.get(name).cloned().map(Ok)
+    }
+
+    fn saved_segment_names(&self) -> Vec<String> {
+        self.segments.keys().cloned().collect()
+    }
+
+    fn static_list(&self, name: &str) -> Option<Arc<[String]>> {
+        self.lists.get(name).cloned()
+    }
+
+    fn static_list_names(&self) -> Vec<String> {
+        self.lists.keys().cloned().collect()
     }
 }

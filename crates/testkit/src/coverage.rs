@@ -149,6 +149,8 @@ impl Walk<'_> {
                 self.expr(part);
             }
             ExprKind::UserId(_) => self.saw("user_id"),
+            ExprKind::SavedSegment(_) => self.saw("segment"),
+            ExprKind::StaticList(_) => self.saw("list"),
             ExprKind::Attribute { operand, test } => {
                 self.saw("attribute");
                 self.attribute_operand(operand);

@@ -1,11 +1,12 @@
-//! A small world: the rows of the three tables, in the order in which they arrive.
+//! A small world: the rows of the three tables, in the order in which they arrive, and what is saved.
 
+use crowdset_query::Segment;
 use crowdset_types::Value;
 use serde_json::Value as Json;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The rows of the three tables, in the order in which they arrive.
+/// The rows of the three tables, in the order in which they arrive, and what is saved.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Data {
     /// The users table; `None` if none was ever given, so that everyone seen is a user.
@@ -17,6 +18,10 @@ pub struct Data {
     /// Whether the table of user properties has a column `updated_at`. Without it the last row of
     /// a (user, name) wins; with it the rows are a history.
     pub history: bool,
+    /// The saved segments by name, none part of itself.
+    pub segments: BTreeMap<String, Segment>,
+    /// The static lists by name: user ids, known or not.
+    pub lists: BTreeMap<String, Vec<String>>,
     /// What user ids are in all three tables.
     pub user_ids: IdKind,
     /// What event ids are.

@@ -3,7 +3,7 @@
 use crate::data::Data;
 use crowdset_query::{
     EventNames, EventSelector, EventWindow, Expr, ExprKind, Measure, Occurrence, OccurrenceTest,
-    Predicate, Segment, Window,
+    Predicate, References, Segment, Window, build,
 };
 use std::ops::Range;
 
@@ -17,14 +17,14 @@ pub fn shrink(
 ) -> (Data, Segment) {
     let (mut data, mut segment) = (data.clone(), segment.clone());
     loop {
-        if let Some(smaller) = smaller_segments(&segment)
+        if let Some(smaller) = smaller_segments(&data, &segment)
             .into_iter()
             .find(|smaller| fails(&data, smaller))
         {
             segment = smaller;
             continue;
         }
-        let smaller = smaller_worlds(&data).find(|smaller| fails(smaller, &segment));
+        let smaller = smaller_worlds(&data, &segment).find(|smaller| fails(smaller, &segment));
         match smaller {
             Some(smaller) => data = smaller,
             None => return (data, segment),
@@ -39,6 +39,8 @@ enum Removal {
     Users(Range<usize>),
     Key(usize, String),
     Column(usize, String),
+    Segment(String),
+    List(String),
 }
 
 impl Removal {
@@ -52,6 +54,8 @@ impl Removal {
                 .iter_mut()
                 .for_each(|users| drop(users.drain(rows.clone()))),
             Self::Key(event, key) => drop(data.events[*event].properties.remove(key)),
+            Self::Segment(name) => drop(data.segments.remove(name)),
+            Self::List(name) => drop(data.lists.remove(name)),
             Self::Column(user, name) => {
                 data.users
                     .iter_mut()
@@ -63,8 +67,23 @@ impl Removal {
 }
 
 /// Worlds with something less, large parts first.
-fn smaller_worlds(data: &Data) -> impl Iterator<Item = Data> {
+fn smaller_worlds<'a>(data: &'a Data, segment: &Segment) -> impl Iterator<Item = Data> + 'a {
     let mut removals = Vec::new();
+    // What is still named stays.
+    let named: Vec<References> = std::iter::once(segment)
+        .chain(data.segments.values())
+        .map(Segment::references)
+        .collect();
+    for name in data.segments.keys() {
+        if !named.iter().any(|named| named.segments.contains(name)) {
+            removals.push(Removal::Segment(name.clone()));
+        }
+    }
+    for name in data.lists.keys() {
+        if !named.iter().any(|named| named.lists.contains(name)) {
+            removals.push(Removal::List(name.clone()));
+        }
+    }
     removals.extend(ranges(data.events.len()).map(Removal::Events));
     removals.extend(ranges(data.properties.len()).map(Removal::Properties));
     removals.extend(ranges(data.users.as_ref().map_or(0, Vec::len)).map(Removal::Users));
@@ -98,8 +117,31 @@ fn ranges(rows: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn smaller_segments(segment: &Segment) -> Vec<Segment> {
-    exprs(&segment.root).into_iter().map(Segment::new).collect()
+fn smaller_segments(data: &Data, segment: &Segment) -> Vec<Segment> {
+    let mut all = Vec::new();
+    // A definition in the place of its name can be made smaller itself.
+    if !segment.references().segments.is_empty() {
+        all.push(Segment::new(written_out(data, &segment.root)));
+    }
+    all.extend(exprs(&segment.root).into_iter().map(Segment::new));
+    all
+}
+
+/// The same with the definitions of saved segments in the place of their names.
+fn written_out(data: &Data, expr: &Expr) -> Expr {
+    let all = |parts: &[Expr]| -> Vec<Expr> {
+        parts.iter().map(|part| written_out(data, part)).collect()
+    };
+    match &expr.kind {
+        ExprKind::And(parts) => build::all(all(parts)),
+        ExprKind::Or(parts) => build::any(all(parts)),
+        ExprKind::Not(part) => build::not(written_out(data, part)),
+        ExprKind::SavedSegment(name) => match data.segments.get(name) {
+            Some(segment) => segment.root.clone(),
+            None => expr.clone(),
+        },
+        _ => expr.clone(),
+    }
 }
 
 /// All lists with one element less, if any is left, and with one element made smaller.

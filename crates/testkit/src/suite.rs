@@ -14,6 +14,7 @@
 //! expect = []
 //! ```
 //!
+//! `segments = { paying = "did(purchase)" }` and `lists = { friends = ["u1", "u3"] }` are what is saved.
 //! Without `users` no users table is given. A value left out is null. A property without `at` was
 //! never said to be updated; the table has the column if any row has it, or if `history = true`. A
 //! case may bring rows and an `as_of` of its own, which then replace the file's, and instead of
@@ -23,6 +24,7 @@ use crate::data::{Data, EventRow, IdKind, PropertyRow, UserRow};
 use crowdset_query::Segment;
 use crowdset_types::{TimestampMillis, Value};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,6 +92,10 @@ struct Form {
     events: Option<Vec<Vec<String>>>,
     user_properties: Option<Vec<PropertyForm>>,
     history: Option<bool>,
+    /// Saved segments by name, as text.
+    segments: Option<BTreeMap<String, String>>,
+    /// Static lists by name.
+    lists: Option<BTreeMap<String, Vec<String>>>,
     /// Which ids are integers: `user`, `event`, `property`.
     integer_ids: Option<Vec<String>>,
     #[serde(default)]
@@ -108,6 +114,8 @@ struct CaseForm {
     events: Option<Vec<Vec<String>>>,
     user_properties: Option<Vec<PropertyForm>>,
     history: Option<bool>,
+    segments: Option<BTreeMap<String, String>>,
+    lists: Option<BTreeMap<String, Vec<String>>>,
     integer_ids: Option<Vec<String>>,
     /// The case has no users table though the file has one.
     #[serde(default)]
@@ -229,6 +237,20 @@ fn rows(file: &Form, case: &CaseForm) -> Result<Data, String> {
             updated_at: row.at.as_deref().map(instant).transpose()?,
         });
     }
+    for (name, text) in case
+        .segments
+        .as_ref()
+        .or(file.segments.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        let segment: Segment = text
+            .parse()
+            .map_err(|error| format!("segment `{name}`: {error}"))?;
+        data.segments.insert(name.clone(), segment);
+    }
+    let lists = case.lists.as_ref().or(file.lists.as_ref());
+    data.lists = lists.cloned().unwrap_or_default();
     let has_instants = data.properties.iter().any(|row| row.updated_at.is_some());
     data.history = case.history.or(file.history).unwrap_or(has_instants);
     for table in case
@@ -375,6 +397,21 @@ pub fn print(
             out.push_str(" },\n");
         }
         out.push_str("]\n");
+    }
+    if !data.segments.is_empty() {
+        let saved = data.segments.iter();
+        let saved: Vec<String> = saved
+            .map(|(name, segment)| format!("{} = {}", quoted(name), quoted(&segment.to_string())))
+            .collect();
+        let _ = writeln!(out, "segments = {{ {} }}", saved.join(", "));
+    }
+    if !data.lists.is_empty() {
+        let lists = data.lists.iter().map(|(name, ids)| {
+            let ids: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+            format!("{} = [{}]", quoted(name), ids.join(", "))
+        });
+        let lists: Vec<String> = lists.collect();
+        let _ = writeln!(out, "lists = {{ {} }}", lists.join(", "));
     }
     let expect: Vec<String> = expect.iter().map(|id| quoted(id)).collect();
     let _ = writeln!(

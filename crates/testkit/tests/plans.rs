@@ -23,6 +23,7 @@ fn expr(node: &PlanNode) -> Expr {
         PlanKind::Or(parts) => ExprKind::Or(parts.iter().map(expr).collect()),
         PlanKind::Not(part) => ExprKind::Not(Box::new(expr(part))),
         PlanKind::UserId(ids) => ExprKind::UserId(ids.clone()),
+        PlanKind::List { ids, .. } => ExprKind::UserId(ids.to_vec()),
         PlanKind::Attribute {
             operand,
             test: wanted,

@@ -25,7 +25,9 @@ pub(super) fn segment(json: &Value) -> Read<Segment> {
         value: json,
         path: "$".to_owned(),
     };
-    let is_wrapped = json.get("v").is_some() || json.get("segment").is_some();
+    // `{"segment": "name"}` is a condition, `{"segment": {…}}` a definition without its version.
+    let is_wrapped =
+        json.get("v").is_some() || json.get("segment").is_some_and(|node| !node.is_string());
     let root = if is_wrapped {
         let mut fields = top.object()?;
         if let Some(version) = fields.take("v")
@@ -81,9 +83,9 @@ fn levels(expr: &Expr) -> usize {
     }
 }
 
-const NODES: [&str; 15] = [
+const NODES: [&str; 17] = [
     "and", "or", "not", "everyone", "nobody", "user_id", "attr", "did", "measure", "first", "last",
-    "nth", "sequence", "top", "bottom",
+    "nth", "sequence", "top", "bottom", "segment", "list",
 ];
 const MEASURES: [&str; 10] = [
     "count",
@@ -184,6 +186,8 @@ impl Reader {
                 ExprKind::Occurrence { occurrence, test }
             }
             "sequence" => self.sequence(&of)?,
+            "segment" => ExprKind::SavedSegment(of.text("the name of a saved segment")?.to_owned()),
+            "list" => ExprKind::StaticList(of.text("the name of a list")?.to_owned()),
             _ => {
                 let end = if kind == "top" {
                     RankEnd::Top

@@ -28,6 +28,8 @@ pub(super) fn expr(expr: &Expr) -> Value {
         ExprKind::Not(inner) => one("not", self::expr(inner)),
         ExprKind::UserId(ids) if ids.is_empty() => json!({"nobody": true}),
         ExprKind::UserId(ids) => json!({"user_id": ids}),
+        ExprKind::SavedSegment(name) => json!({"segment": name}),
+        ExprKind::StaticList(name) => json!({"list": name}),
         ExprKind::Attribute { operand, test } => {
             let mut object = attribute_operand(operand);
             put_test(&mut object, test);

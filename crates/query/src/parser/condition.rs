@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer::Token;
 
 /// Functions that begin a condition, for suggestions.
-const FUNCTIONS: [&str; 20] = [
+const FUNCTIONS: [&str; 22] = [
     "did",
     "count",
     "sum",
@@ -27,6 +27,8 @@ const FUNCTIONS: [&str; 20] = [
     "sequence",
     "top",
     "bottom",
+    "segment",
+    "list",
     "number",
     "text",
     "time",
@@ -193,6 +195,12 @@ impl Parser<'_> {
                     open,
                 )
             }
+            "segment" => self
+                .named("the name of a saved segment, such as `'paying'`")
+                .map(ExprKind::SavedSegment),
+            "list" => self
+                .named("the name of a list, such as `'beta testers'`")
+                .map(ExprKind::StaticList),
             "first" | "last" | "nth" => {
                 let occurrence = self.any_occurrence()?;
                 self.occurrence_condition(occurrence)
@@ -222,6 +230,35 @@ impl Parser<'_> {
                 Err(self.report(finding))
             }
         }
+    }
+
+    /// The one text that stands in the parentheses of `segment` and `list`.
+    fn named(&mut self, what: &str) -> Parse<String> {
+        self.advance();
+        let open = self.advance().span;
+        let name = self.text(what)?;
+        self.close(open, "`)`")?;
+        Ok(name)
+    }
+
+    /// An attribute or a cast of one, and nothing behind it.
+    pub(super) fn lone_attribute(&mut self) -> Parse<AttributeOperand> {
+        let operand = if let Some(cast) = self.cast_begins() {
+            self.advance();
+            let open = self.advance().span;
+            let attribute = self.attribute()?;
+            let cast = Some(self.cast_rest(cast, open)?);
+            AttributeOperand { attribute, cast }
+        } else {
+            AttributeOperand {
+                attribute: self.attribute()?,
+                cast: None,
+            }
+        };
+        if self.token() != Token::End {
+            return Err(self.expected("the end of the attribute"));
+        }
+        Ok(operand)
     }
 
     /// A cast, `hour` or `weekday` around an attribute or a property of one event.

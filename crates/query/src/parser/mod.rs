@@ -9,7 +9,7 @@ mod event;
 mod predicate;
 mod window;
 
-use crate::ast::{Expr, ExprKind, Segment, Source, Span};
+use crate::ast::{AttributeOperand, Expr, ExprKind, Segment, Source, Span};
 use crate::checks;
 use crate::diagnostic::{Diagnostic, SegmentError};
 use crate::lexer::{self, DIAGNOSTICS_MAX, Spanned, Token};
@@ -20,15 +20,13 @@ pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Words of the language that a later version knows, so that they are not called typing errors.
 /// Each stands where it would be a function, a window, or part of a sequence.
-const LATER_FUNCTIONS: [&str; 11] = [
+const LATER_FUNCTIONS: [&str; 9] = [
     "had",
     "changed",
     "held",
     "stopped",
     "restarted",
     "bucket",
-    "segment",
-    "list",
     "weeks",
     "months",
     "periods",
@@ -45,6 +43,27 @@ type Parse<T> = Result<T, Reported>;
 
 /// Reads a segment's text.
 pub(crate) fn parse(source: &str) -> Result<Segment, SegmentError> {
+    let (root, warnings) = parse_with(source, |parser| parser.segment())?;
+    Ok(Segment {
+        root,
+        source: Source {
+            text: source.into(),
+            warnings,
+        },
+    })
+}
+
+/// Reads an attribute, or a cast of one, that stands alone.
+pub(crate) fn parse_attribute(source: &str) -> Result<AttributeOperand, SegmentError> {
+    let (operand, _) = parse_with(source, |parser| parser.lone_attribute())?;
+    Ok(operand)
+}
+
+/// Reads a whole text; what `read` leaves over is an error of its own.
+fn parse_with<T>(
+    source: &str,
+    read: impl FnOnce(&mut Parser<'_>) -> Parse<T>,
+) -> Result<(T, Vec<Diagnostic>), SegmentError> {
     if u32::try_from(source.len()).is_err() {
         let finding = Diagnostic::error("too-long", "the segment is longer than 4 GB");
         return Err(SegmentError::new(vec![finding], "".into()));
@@ -68,20 +87,14 @@ pub(crate) fn parse(source: &str) -> Result<Segment, SegmentError> {
         diagnostics,
         warnings: Vec::new(),
     };
-    let root = parser.segment();
+    let root = read(&mut parser);
     let Parser {
         mut diagnostics,
         warnings,
         ..
     } = parser;
     match root {
-        Ok(root) if diagnostics.is_empty() => Ok(Segment {
-            root,
-            source: Source {
-                text: source.into(),
-                warnings,
-            },
-        }),
+        Ok(root) if diagnostics.is_empty() => Ok((root, warnings)),
         _ => {
             diagnostics.sort_by_key(|finding| finding.span.map(|span| span.start));
             Err(SegmentError::new(diagnostics, source.into()))

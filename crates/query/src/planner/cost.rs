@@ -81,6 +81,10 @@ impl Planner<'_> {
                 rows: 0.0,
                 share: (ids.len() as f64 / self.universe()).min(1.0),
             },
+            PlanKind::List { ids, .. } => Estimate {
+                rows: 0.0,
+                share: (ids.len() as f64 / self.universe()).min(1.0),
+            },
             PlanKind::Attribute { operand, test } => {
                 let values = self.catalog.attribute_values(operand.table, &operand.name);
                 let indexed = operand.cast.is_none() && test_is_equality(test);

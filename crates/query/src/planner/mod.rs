@@ -7,6 +7,7 @@
 
 mod cost;
 mod event;
+mod saved;
 mod test;
 
 use crate::ast::{
@@ -68,16 +69,9 @@ pub fn plan(
     as_of: TimestampMillis,
     options: &PlanOptions,
 ) -> Result<Plan, SegmentError> {
-    let mut planner = Planner {
-        catalog,
-        as_of,
-        options,
-        located: !segment.source.text.is_empty(),
-        attributes: catalog.attribute_names(),
-        findings: segment.source.warnings.clone(),
-        seen: HashSet::new(),
-        depth: 0,
-    };
+    let located = !segment.source.text.is_empty();
+    let warnings = segment.source.warnings.clone();
+    let mut planner = Planner::new(catalog, as_of, options, warnings, located);
     let mut root = planner.node(&segment.root);
     let findings = planner.findings;
     if findings
@@ -94,6 +88,35 @@ pub fn plan(
         warnings: findings,
         node_count,
     })
+}
+
+/// Binds an attribute to a catalog, and says what is remarkable about it; `None` for a name that no
+/// table has.
+///
+/// # Errors
+///
+/// [`SegmentError`] for a bare name that is in both tables, and for an unknown one if
+/// `options.strict`.
+pub fn plan_attribute(
+    operand: &AttributeOperand,
+    catalog: &dyn Catalog,
+    options: &PlanOptions,
+) -> Result<(Option<PlanAttribute>, Vec<Diagnostic>), SegmentError> {
+    // An attribute by itself has no instant.
+    let mut planner = Planner::new(catalog, TimestampMillis(0), options, Vec::new(), false);
+    let attribute = planner.attribute(&operand.attribute);
+    let findings = planner.findings;
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Err(SegmentError::new(findings, "".into()));
+    }
+    let attribute = attribute.map(|attribute| PlanAttribute {
+        cast: operand.cast,
+        ..attribute
+    });
+    Ok((attribute, findings))
 }
 
 fn number_nodes(node: &mut PlanNode, next: &mut u32) {
@@ -122,6 +145,10 @@ struct Planner<'a> {
     /// What has been reported, and where: a name that is wrong twice at one place is told once.
     seen: HashSet<(String, u32)>,
     depth: usize,
+    /// The saved segments that are being planned, the outermost first.
+    inlined: Vec<saved::Inlined>,
+    /// How many conditions saved segments have become.
+    inlined_nodes: usize,
 }
 
 /// What a measure has become.
@@ -132,9 +159,33 @@ enum Measured {
     Constant(Option<Number>),
 }
 
+impl<'a> Planner<'a> {
+    fn new(
+        catalog: &'a dyn Catalog,
+        as_of: TimestampMillis,
+        options: &'a PlanOptions,
+        findings: Vec<Diagnostic>,
+        located: bool,
+    ) -> Self {
+        Self {
+            catalog,
+            as_of,
+            options,
+            located,
+            attributes: catalog.attribute_names(),
+            findings,
+            seen: HashSet::new(),
+            depth: 0,
+            inlined: Vec::new(),
+            inlined_nodes: 0,
+        }
+    }
+}
+
 /// Findings.
 impl Planner<'_> {
     fn report(&mut self, finding: Diagnostic, span: Span) {
+        let (finding, span) = self.seen_from_outside(finding, span);
         if self.seen.insert((finding.message.clone(), span.start)) {
             self.findings.push(if self.located {
                 finding.at(span)
@@ -171,7 +222,7 @@ impl Planner<'_> {
             Diagnostic::warning(code, message)
         };
         let finding = match like {
-            Some(like) if self.located => finding
+            Some(like) if self.located && self.inlined.is_empty() => finding
                 .help(format!("did you mean `{like}`?"))
                 .suggest(span, like),
             Some(like) => finding.help(format!("did you mean `{like}`?")),
@@ -198,9 +249,16 @@ impl Planner<'_> {
 /// Conditions.
 impl Planner<'_> {
     fn node(&mut self, expr: &Expr) -> PlanNode {
-        let (kind, estimate) = self.nested((PlanKind::Nobody, Estimate::NOBODY), |planner| {
-            planner.kind(expr)
-        });
+        if let ExprKind::SavedSegment(name) = &expr.kind {
+            return self.saved_segment(expr, name);
+        }
+        let may_plan = self.may_inline();
+        let nobody = (PlanKind::Nobody, Estimate::NOBODY);
+        let (kind, estimate) = if may_plan {
+            self.nested(nobody, |planner| planner.kind(expr))
+        } else {
+            nobody
+        };
         // What holds for all or nobody costs nothing, however it was found out.
         let estimate = match kind {
             PlanKind::Everyone => Estimate::EVERYONE,
@@ -211,6 +269,7 @@ impl Planner<'_> {
             id: 0,
             text: expr.to_string(),
             kind,
+            saved: None,
             cost_rows: estimate.rows as u64,
             selectivity: estimate.share.clamp(0.0, 1.0),
         }
@@ -245,6 +304,9 @@ impl Planner<'_> {
                     PlanKind::UserId(ids)
                 }
             }
+            ExprKind::StaticList(name) => self.static_list(name, expr.span),
+            // Nodes of saved segments are made by `node`.
+            ExprKind::SavedSegment(_) => PlanKind::Nobody,
             ExprKind::Attribute { operand, test } => {
                 self.attribute_condition(operand, test, expr.span)
             }

@@ -262,7 +262,9 @@ fn window() -> impl Strategy<Value = Window> {
 }
 
 fn events() -> impl Strategy<Value = EventWindow> {
-    (selector(), window()).prop_map(|(events, window)| EventWindow { events, window })
+    (selector(), window())
+        .prop_map(|(events, window)| EventWindow { events, window })
+        .boxed()
 }
 
 fn aggregate() -> impl Strategy<Value = Measure> {
@@ -319,6 +321,8 @@ fn condition() -> impl Strategy<Value = ExprKind> {
         Just(ExprKind::Everyone),
         Just(ExprKind::Nobody),
         vec(text(), 1..3).prop_map(ExprKind::UserId),
+        text().prop_map(ExprKind::SavedSegment),
+        text().prop_map(ExprKind::StaticList),
         (attribute(), option::of(cast()), test()).prop_map(|(attribute, cast, test)| {
             ExprKind::Attribute {
                 operand: AttributeOperand { attribute, cast },
@@ -347,6 +351,8 @@ fn condition() -> impl Strategy<Value = ExprKind> {
             measure
         }),
     ]
+    // A strategy holds all its parts in place; this many do not fit a test's stack.
+    .boxed()
 }
 
 /// A random segment.

@@ -82,8 +82,9 @@ impl Maker<'_> {
         let kind = match self.rng.below(if depth == 0 { 70 } else { 100 }) {
             0 => ExprKind::Everyone,
             1 => ExprKind::Nobody,
-            2..=4 => ExprKind::UserId(self.user_ids()),
-            5..=14 => {
+            2..=3 => ExprKind::UserId(self.user_ids()),
+            4..=6 => self.saved(),
+            7..=14 => {
                 let (operand, kind) = self.attribute_operand();
                 ExprKind::Attribute {
                     operand,
@@ -142,6 +143,20 @@ impl Maker<'_> {
         (0..self.rng.between(2, 3))
             .map(|_| self.expr(depth - 1))
             .collect()
+    }
+
+    /// A saved segment or a static list, if the world has any.
+    fn saved(&mut self) -> ExprKind {
+        let data = &self.world.data;
+        let segments: Vec<&String> = data.segments.keys().collect();
+        let lists: Vec<&String> = data.lists.keys().collect();
+        if !segments.is_empty() && self.rng.chance(60) {
+            ExprKind::SavedSegment((*self.rng.pick(&segments)).clone())
+        } else if !lists.is_empty() {
+            ExprKind::StaticList((*self.rng.pick(&lists)).clone())
+        } else {
+            ExprKind::UserId(self.user_ids())
+        }
     }
 
     fn user_ids(&mut self) -> Vec<String> {

@@ -16,7 +16,7 @@ use crowdset_types::{Number, TimestampMillis, Value, compare_numbers};
 use people::{Event, Person};
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use value::Tester;
 
 /// The world of a [`Data`], after the rules of the tables, ready to be asked.
@@ -26,6 +26,8 @@ pub struct Reference {
     people: Vec<Person>,
     columns: BTreeSet<String>,
     properties: BTreeSet<String>,
+    segments: BTreeMap<String, Segment>,
+    lists: BTreeMap<String, Vec<String>>,
     regexes: RefCell<HashMap<String, Option<regex::Regex>>>,
 }
 
@@ -38,6 +40,12 @@ pub enum ReferenceError {
         "`{name}` is a column of users and a user property; write `users.{name}` or `property.{name}`"
     )]
     AmbiguousAttribute {
+        /// The name.
+        name: String,
+    },
+    /// No segment or list of this name is saved. Save it, or name another.
+    #[error("no segment or list `{name}` is saved")]
+    NotSaved {
         /// The name.
         name: String,
     },
@@ -143,6 +151,14 @@ impl<'a> Evaluation<'a> {
                 .into_iter()
                 .map(|member| !member)
                 .collect()),
+            ExprKind::SavedSegment(name) => match self.world.segments.get(name) {
+                Some(segment) => self.audience(&segment.root),
+                None => Err(ReferenceError::NotSaved { name: name.clone() }),
+            },
+            ExprKind::StaticList(name) => match self.world.lists.get(name) {
+                Some(ids) => self.each(|user| Ok(ids.contains(&user.person.id))),
+                None => Err(ReferenceError::NotSaved { name: name.clone() }),
+            },
             ExprKind::UserId(ids) => self.each(|user| Ok(ids.contains(&user.person.id))),
             ExprKind::Attribute { operand, test } => self.each(|user| {
                 let value = user.attribute(&operand.attribute)?;

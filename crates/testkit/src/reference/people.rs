@@ -120,6 +120,8 @@ pub(super) fn gather(data: &Data) -> Reference {
         people,
         columns,
         properties,
+        segments: data.segments.clone(),
+        lists: data.lists.clone(),
         regexes: std::cell::RefCell::default(),
     }
 }
