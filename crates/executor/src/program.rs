@@ -257,11 +257,7 @@ fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Conditio
         PlanKind::Occurrence { occurrence, test } => {
             Condition::Occurrence(OccurrenceCondition::bind(binder, occurrence, test)?)
         }
-        PlanKind::Sequence {
-            steps,
-            within,
-            window,
-        } => Condition::Sequence(Sequence::bind(binder, steps, *within, window)?),
+        PlanKind::Sequence(sequence) => Condition::Sequence(Sequence::bind(binder, sequence)?),
         PlanKind::Rank { end, size, measure } => {
             Condition::Rank(Rank::bind(binder, *end, *size, measure)?)
         }

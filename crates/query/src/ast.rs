@@ -159,14 +159,15 @@ pub enum ExprKind {
         /// What must hold of it.
         test: OccurrenceTest,
     },
-    /// `sequence(E then E … [, within D] [, W])`.
-    Sequence {
-        /// The steps in order; at least one.
-        steps: Vec<EventSelector>,
-        /// The longest time from the first step's event to the last one's, inclusive.
-        within: Option<DurationMillis>,
-        /// Where all events must lie.
-        window: Window,
+    /// `sequence(E then E …, options)`.
+    Sequence(Sequence),
+    /// `stopped(E, for D, after D)`, `restarted(E, in D, after gap of D)`. Kept as written; the
+    /// planner takes it apart into what was done and what was not.
+    Lifecycle {
+        /// Which events.
+        events: EventSelector,
+        /// How the user's habit has changed.
+        change: Lifecycle,
     },
     /// `segment('name')`: a saved segment, at the same instant.
     SavedSegment(String),
@@ -481,6 +482,75 @@ pub enum OccurrenceTest {
     },
 }
 
+/// Events in order: `sequence(E then E …, options)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sequence {
+    /// The steps in order; at least one.
+    pub steps: Vec<SequenceStep>,
+    /// The longest time from the first step's event to the last one's, inclusive.
+    pub within: Option<DurationMillis>,
+    /// Where all steps' events must lie.
+    pub window: Window,
+    /// `same x`: properties, by their dotted paths, of which all steps have one value.
+    pub same: Vec<String>,
+    /// `strictly`: each step is later in time than the one before.
+    pub strictly: bool,
+}
+
+/// One step of a sequence, and the way to it from the step before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceStep {
+    /// Which events.
+    pub events: EventSelector,
+    /// What must hold between the step before and this one; nothing for the first step.
+    pub hop: Hop,
+}
+
+/// What must hold between two steps' events: `then within D`, `without X then`, `directly then`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hop {
+    /// How much later the second may be.
+    pub time: HopTime,
+    /// `without X`: none of these with a time strictly between the two.
+    pub without: Vec<EventSelector>,
+    /// `directly then`: no other event of the user between the two, in the order of events.
+    pub directly: bool,
+}
+
+/// How much later than the step before a step may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HopTime {
+    /// Not earlier.
+    #[default]
+    Any,
+    /// `then within D`: at most so much, inclusive.
+    Within(DurationMillis),
+    /// `then after D`: at least so much, inclusive.
+    After(DurationMillis),
+    /// `then between D and D`: both inclusive.
+    Between(DurationMillis, DurationMillis),
+}
+
+/// How a user's habit has changed, as of the instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// `stopped(E, for QUIET, after SINCE)`: did between `since` ago and `quiet` ago, and not since.
+    Stopped {
+        /// How long nothing has been done.
+        quiet: DurationMillis,
+        /// How far back the habit is looked for.
+        since: DurationMillis,
+    },
+    /// `restarted(E, in RECENT, after gap of GAP)`: did lately, not in the gap before, but before
+    /// that.
+    Restarted {
+        /// How far back the new start is looked for.
+        recent: DurationMillis,
+        /// How long nothing was done before that.
+        gap: DurationMillis,
+    },
+}
+
 /// A number per user.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -498,14 +568,42 @@ pub enum Measure {
         /// Which events.
         of: EventWindow,
     },
-    /// `days(E, W)`: distinct UTC days with an event.
-    Days(EventWindow),
+    /// `days(E, W [in zone])`, `weeks(…)`, `months(…)`: distinct calendar periods with an event.
+    Calendar {
+        /// Of what length.
+        unit: PeriodUnit,
+        /// An IANA zone; UTC if none.
+        zone: Option<String>,
+        /// Which events.
+        of: EventWindow,
+    },
+    /// `periods(E, of D [, W] [, each >= k])`: slices of time, counted back from the window's end,
+    /// that hold enough events.
+    Periods {
+        /// The length of a slice, more than nothing.
+        length: DurationMillis,
+        /// How many events a slice must hold, at least 1.
+        each: u32,
+        /// Which events.
+        of: EventWindow,
+    },
     /// `days_since_first(E)`: `(as_of - first) / 24 h`, not floored; no value without one.
     DaysSinceFirst(EventWindow),
     /// `days_since_last(E)`.
     DaysSinceLast(EventWindow),
     /// `users.x`, `property.x` where numeric.
     Attribute(AttributeOperand),
+}
+
+/// A unit of the calendar whose periods a measure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PeriodUnit {
+    /// From midnight to midnight in the zone, 23 to 25 hours.
+    Day,
+    /// ISO weeks: from Monday.
+    Week,
+    /// From the first of the month.
+    Month,
 }
 
 /// How values become one number.

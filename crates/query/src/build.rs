@@ -24,9 +24,11 @@
 //! the planner reports it.
 
 mod measure;
+mod sequence;
 mod test;
 
 pub use measure::*;
+pub use sequence::*;
 pub use test::*;
 
 use crate::ast::{

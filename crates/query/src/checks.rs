@@ -1,7 +1,9 @@
 //! What no tree may hold, whichever way it was written: the parser, the JSON reader and, for the
 //! builder's sake, the planner ask here, so that the three cannot differ.
 
-use crate::ast::{CompareOp, Literal, Operand, Position, RankSize, Test, TimePoint, Window};
+use crate::ast::{
+    CompareOp, HopTime, Lifecycle, Literal, Operand, Position, RankSize, Test, TimePoint, Window,
+};
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
 use regex::{Regex, RegexBuilder};
@@ -157,6 +159,76 @@ pub(crate) fn is_always_empty(window: &Window) -> bool {
     }
 }
 
+/// Why the first step of a sequence has no hop.
+pub(crate) const FIRST_HOP: &str =
+    "nothing can be asked of the way to the first step: no step is before it";
+
+/// What is odd about the time between two steps.
+pub(crate) fn hop_warning(time: HopTime) -> Option<Diagnostic> {
+    let HopTime::Between(least, most) = time else {
+        return None;
+    };
+    (least > most).then(|| {
+        let message =
+            format!("no step follows `between {least} and {most}`: the first time is the longer");
+        Diagnostic::warning("empty-window", message)
+            .help(format!("write `between {most} and {least}`"))
+    })
+}
+
+/// Checks the time between two steps.
+pub(crate) fn hop_problem(time: HopTime) -> Option<Diagnostic> {
+    match time {
+        HopTime::Any => None,
+        HopTime::Within(length) | HopTime::After(length) => duration_problem(length),
+        HopTime::Between(least, most) => duration_problem(least).or_else(|| duration_problem(most)),
+    }
+}
+
+/// What is odd about `stopped` and `restarted`.
+pub(crate) fn lifecycle_warning(change: Lifecycle) -> Option<Diagnostic> {
+    match change {
+        Lifecycle::Stopped { quiet, since } => (since <= quiet).then(|| {
+            let message = format!("nobody did it between {since} ago and {quiet} ago");
+            Diagnostic::warning("empty-window", message)
+                .help("`after` looks back further than `for`: `for 30 days, after 60 days`")
+        }),
+        Lifecycle::Restarted { recent, .. } => (recent.0 == 0).then(|| {
+            let message = format!("the window `last {recent}` is empty: no event lies in it");
+            Diagnostic::warning("empty-window", message)
+        }),
+    }
+}
+
+/// Checks the lengths of `stopped` and `restarted`.
+pub(crate) fn lifecycle_problem(change: Lifecycle) -> Option<Diagnostic> {
+    let (Lifecycle::Stopped {
+        quiet: first,
+        since: second,
+    }
+    | Lifecycle::Restarted {
+        recent: first,
+        gap: second,
+    }) = change;
+    duration_problem(first).or_else(|| duration_problem(second))
+}
+
+/// Checks the length of `periods`.
+pub(crate) fn period_problem(length: DurationMillis) -> Option<Diagnostic> {
+    (length.0 <= 0).then(|| {
+        Diagnostic::error("duration", "a period is longer than nothing")
+            .help("write a length such as `of 7 days`")
+    })
+}
+
+/// Checks how many events each of `periods` must hold.
+pub(crate) fn each_problem(each: u32) -> Option<Diagnostic> {
+    (each == 0).then(|| {
+        Diagnostic::error("each", "a period that counts holds at least 1 event")
+            .help("periods without events are not counted; write `each >= 1` or leave it out")
+    })
+}
+
 /// Checks the zone of `hour` and `weekday`.
 pub(crate) fn operand_problem(operand: &Operand) -> Option<Diagnostic> {
     match operand {
@@ -167,7 +239,8 @@ pub(crate) fn operand_problem(operand: &Operand) -> Option<Diagnostic> {
     }
 }
 
-fn zone_problem(zone: &str) -> Option<Diagnostic> {
+/// Checks the name of a time zone.
+pub(crate) fn zone_problem(zone: &str) -> Option<Diagnostic> {
     let database = jiff::tz::TimeZoneDatabase::bundled();
     if database.get(zone).is_ok() {
         return None;

@@ -9,13 +9,19 @@
 //!           {"did": EVENTS}
 //!           {"measure": MEASURE, "op": …, "value": number, or two for "between"}
 //!           {"first"|"last": EVENTS, OF}  {"nth": {"n": 2, EVENTS…}, OF}
-//!           {"sequence": {"steps": [SELECTOR…], "within": DURATION, "window": WINDOW}}
+//!           {"sequence": {"steps": [STEP…], "within": DURATION, "window": WINDOW, "same": [path…], "strictly": true}}
+//!           {"stopped": SELECTOR with "for": DURATION, "after": DURATION}
+//!           {"restarted": SELECTOR with "in": DURATION, "gap": DURATION}
 //!           {"top"|"bottom": {"size": 1000 or "10%", "measure": MEASURE}}
 //! OF        "in": WINDOW, or OPERAND, TEST
 //! EVENTS    SELECTOR with "window": WINDOW
 //! SELECTOR  {"event": name, "where": PREDICATE}, or instead of "event"
 //!           "any_event": true, "except": [name…]; "any_of": [{"event": name, "where": PREDICATE}…]
-//! MEASURE   {"count"|"days"|"days_since_first"|"days_since_last": EVENTS}
+//! STEP      SELECTOR; behind the first one with "within"|"after": DURATION or "between": [DURATION, DURATION],
+//!           "without": [SELECTOR…], "directly": true
+//! MEASURE   {"count"|"days_since_first"|"days_since_last": EVENTS}
+//!           {"days"|"weeks"|"months": EVENTS with "zone": name}
+//!           {"periods": EVENTS with "of": DURATION, "each": 2}
 //!           {"sum"|"min"|"max"|"avg"|"distinct": EVENTS with "prop": path, CAST}  {"attr": ATTR, CAST}
 //! PREDICATE {"and": […]} {"or": […]} {"not": …} {OPERAND, TEST}
 //! OPERAND   "prop": path, CAST; "prop": "event_name" or "timestamp"; "hour"|"weekday": "timestamp", "zone": name
@@ -35,6 +41,7 @@
 
 mod place;
 mod read;
+mod sequence;
 mod write;
 
 use crate::ast::Segment;

@@ -22,9 +22,15 @@
 //!           | "did" "(" events ")"
 //!           | measure (op number | "between" number "and" number)
 //!           | occurrence ( ["in"] window | "." path test )
-//!           | "sequence" "(" E { "then" E } ["," "within" duration] ["," window] ")"
+//!           | "sequence" "(" E { hop E } { "," ("within" duration | window | "same" path | "strictly") } ")"
+//!           | "stopped" "(" E "," "for" duration "," "after" duration ")"
+//!           | "restarted" "(" E "," "in" duration "," "after" "gap" "of" duration ")"
 //!           | ("top" | "bottom") "(" (n | n "%") "," measure ")"
-//! measure   = ("count" | "days" | "days_since_first" | "days_since_last") "(" events ")"
+//! hop       = { "without" E } ["directly"] "then"
+//!             ["within" duration | "after" duration | "between" duration "and" duration]
+//! measure   = ("count" | "days_since_first" | "days_since_last") "(" events ")"
+//!           | ("days" | "weeks" | "months") "(" events ["in" zone] ")"
+//!           | "periods" "(" E "," "of" duration ["," window] ["," "each" ">=" n] ")"
 //!           | ("sum" | "min" | "max" | "avg" | "distinct") "(" names "." path ["where" P] ["," window] ")"
 //!           | "users." path | "property." path
 //! events    = E ["," window]
@@ -74,16 +80,17 @@ mod print;
 
 pub use ast::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    References, Segment, Span, Test, TimePoint, Window,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Hop, HopTime,
+    Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit,
+    Position, Predicate, RankEnd, RankSize, References, Segment, Sequence, SequenceStep, Span,
+    Test, TimePoint, Window,
 };
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanKind,
+    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanHop, PlanKind,
     PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,
-    PlanSelector, PlanTest, PlanWindow,
+    PlanSelector, PlanSequence, PlanStep, PlanTest, PlanWindow,
 };
 pub use planner::{PlanOptions, plan, plan_attribute};
 

@@ -5,8 +5,8 @@
 //! cached; nothing in it depends on how rows are stored.
 
 use crate::ast::{
-    Aggregate, AnchorRelation, AttributeTable, Cast, CompareOp, NumberTest, Operand, Position,
-    RankEnd, RankSize,
+    Aggregate, AnchorRelation, AttributeTable, Cast, CompareOp, NumberTest, Operand, PeriodUnit,
+    Position, RankEnd, RankSize,
 };
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, TimeRange, TimestampMillis};
@@ -88,14 +88,7 @@ pub enum PlanKind {
         test: PlanOccurrenceTest,
     },
     /// Events in order.
-    Sequence {
-        /// The steps.
-        steps: Vec<PlanSelector>,
-        /// The longest time from first to last, inclusive.
-        within: Option<DurationMillis>,
-        /// Where all events must lie.
-        window: PlanWindow,
-    },
+    Sequence(PlanSequence),
     /// By rank among the users of the universe.
     Rank {
         /// From which end.
@@ -270,6 +263,45 @@ pub enum PlanOccurrenceTest {
     },
 }
 
+/// Events in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanSequence {
+    /// The steps.
+    pub steps: Vec<PlanStep>,
+    /// The longest time from first to last, inclusive.
+    pub within: Option<DurationMillis>,
+    /// Where all steps' events must lie.
+    pub window: PlanWindow,
+    /// Properties of which all steps have one value.
+    pub same: Vec<String>,
+    /// Whether each step is later in time than the one before.
+    pub strictly: bool,
+    /// All events there are, if a hop is taken directly: who may stand between two steps.
+    pub all: Option<PlanSelector>,
+}
+
+/// One step of a sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanStep {
+    /// Which events.
+    pub selector: PlanSelector,
+    /// The way to it from the step before.
+    pub hop: PlanHop,
+}
+
+/// The way from one step to the next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanHop {
+    /// How much later the step must be, at least, inclusive.
+    pub least: DurationMillis,
+    /// How much later it may be, at most, inclusive.
+    pub most: Option<DurationMillis>,
+    /// None of these may have a time strictly between the two.
+    pub without: Vec<PlanSelector>,
+    /// No other event of the user may stand between the two.
+    pub directly: bool,
+}
+
 /// A number per user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlanMeasure {
@@ -284,8 +316,24 @@ pub enum PlanMeasure {
         /// Over which events.
         of: PlanEvents,
     },
-    /// Distinct UTC days with an event.
-    Days(PlanEvents),
+    /// Distinct calendar periods with an event.
+    Calendar {
+        /// Of what length.
+        unit: PeriodUnit,
+        /// A known IANA zone; UTC if none.
+        zone: Option<String>,
+        /// Which events.
+        of: PlanEvents,
+    },
+    /// Slices of time, counted back from the window's end, with at least so many events.
+    Periods {
+        /// The length of a slice, more than nothing.
+        length: DurationMillis,
+        /// How many events a slice must hold, at least 1.
+        each: u32,
+        /// Which events.
+        of: PlanEvents,
+    },
     /// Days of 24 h from the first event to `as_of`, not floored.
     DaysSinceFirst(PlanEvents),
     /// Days of 24 h from the last event to `as_of`, not floored.

@@ -2,9 +2,9 @@
 
 use crate::ast::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    Segment, Test, TimePoint, Window,
+    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, HopTime, Lifecycle, Literal,
+    Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate,
+    RankEnd, RankSize, Segment, Sequence, SequenceStep, Test, TimePoint, Window,
 };
 use crate::lexer::is_plain_name;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
@@ -75,19 +75,15 @@ impl Display for Expr {
             ExprKind::Did(of) => write!(f, "did({of})"),
             ExprKind::Measure { measure, test } => write!(f, "{measure}{test}"),
             ExprKind::Occurrence { occurrence, test } => occurrence_test(f, occurrence, test),
-            ExprKind::Sequence {
-                steps,
-                within,
-                window,
-            } => {
-                f.write_str("sequence(")?;
-                joined(f, steps, " then ", |f, step| step.fmt(f))?;
-                if let Some(within) = within {
-                    write!(f, ", within {within}")?;
+            ExprKind::Sequence(sequence) => sequence.fmt(f),
+            ExprKind::Lifecycle { events, change } => match change {
+                Lifecycle::Stopped { quiet, since } => {
+                    write!(f, "stopped({events}, for {quiet}, after {since})")
                 }
-                option(f, window)?;
-                f.write_str(")")
-            }
+                Lifecycle::Restarted { recent, gap } => {
+                    write!(f, "restarted({events}, in {recent}, after gap of {gap})")
+                }
+            },
             ExprKind::Rank { end, size, measure } => {
                 let end = match end {
                     RankEnd::Top => "top",
@@ -326,6 +322,52 @@ fn occurrence_test(
     }
 }
 
+impl Display for Sequence {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("sequence(")?;
+        for (index, SequenceStep { events, hop }) in self.steps.iter().enumerate() {
+            if index > 0 {
+                for events in &hop.without {
+                    write!(f, " without {events}")?;
+                }
+                f.write_str(if hop.directly {
+                    " directly then "
+                } else {
+                    " then "
+                })?;
+                match hop.time {
+                    HopTime::Any => {}
+                    HopTime::Within(most) => write!(f, "within {most} ")?,
+                    HopTime::After(least) => write!(f, "after {least} ")?,
+                    HopTime::Between(least, most) => write!(f, "between {least} and {most} ")?,
+                }
+            }
+            events.fmt(f)?;
+        }
+        if let Some(within) = self.within {
+            write!(f, ", within {within}")?;
+        }
+        option(f, &self.window)?;
+        for property in &self.same {
+            f.write_str(", same ")?;
+            same_property(f, property)?;
+        }
+        if self.strictly {
+            f.write_str(", strictly")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// A property after `same`, where `timestamp` and `event_name` mean something else.
+fn same_property(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
+    if matches!(value, "event_name" | "timestamp") {
+        quoted(f, value, '"')
+    } else {
+        path(f, value)
+    }
+}
+
 impl Display for EventWindow {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.events.fmt(f)?;
@@ -538,6 +580,17 @@ impl Aggregate {
     }
 }
 
+impl PeriodUnit {
+    /// The measure that counts such periods: `days`, `weeks`, `months`.
+    pub fn measure(self) -> &'static str {
+        match self {
+            Self::Day => "days",
+            Self::Week => "weeks",
+            Self::Month => "months",
+        }
+    }
+}
+
 impl Display for Measure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -561,7 +614,25 @@ impl Display for Measure {
                 option(f, &of.window)?;
                 f.write_str(")")
             }
-            Self::Days(of) => write!(f, "days({of})"),
+            Self::Calendar { unit, zone, of } => {
+                write!(f, "{}({}", unit.measure(), of.events)?;
+                match (zone, &of.window) {
+                    (None, window) => option(f, window)?,
+                    (Some(zone), window) => {
+                        write!(f, ", {window} in ")?;
+                        text(f, zone)?;
+                    }
+                }
+                f.write_str(")")
+            }
+            Self::Periods { length, each, of } => {
+                write!(f, "periods({}, of {length}", of.events)?;
+                option(f, &of.window)?;
+                if *each > 1 {
+                    write!(f, ", each >= {each}")?;
+                }
+                f.write_str(")")
+            }
             Self::DaysSinceFirst(of) => write!(f, "days_since_first({of})"),
             Self::DaysSinceLast(of) => write!(f, "days_since_last({of})"),
             Self::Attribute(operand) => operand.fmt(f),

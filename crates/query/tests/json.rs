@@ -1,11 +1,12 @@
 //! The JSON form, and that text, JSON and builder say the same.
 
 use crowdset_query::build::{
-    active_days, after, ago, all, any, any_event, any_event_except, any_of, at, attr, attribute,
-    avg, before, between, bottom, count, days, days_since_first, days_since_last, did, distinct,
-    event, everyone, first_event, hours, last, last_event, list, max, min, minutes, nobody, not,
-    now, nth_event, operand, prop, rank, saved, seconds, sequence, since, sum, top, user_id,
-    value_of, weeks, within_after, within_before,
+    active_days, active_months, active_periods, active_weeks, after, ago, all, any, any_event,
+    any_event_except, any_of, at, attr, attribute, avg, before, between, bottom, count, days,
+    days_since_first, days_since_last, did, distinct, event, everyone, first_event, hours, last,
+    last_event, list, max, min, minutes, nobody, not, now, nth_event, operand, prop, rank,
+    restarted, saved, seconds, sequence, since, step, stopped, sum, top, user_id, value_of, weeks,
+    within_after, within_before,
 };
 use crowdset_query::{Cast, CompareOp, Expr, Operand, RankEnd, RankSize, Segment};
 use crowdset_types::TimestampMillis;
@@ -114,6 +115,31 @@ fn every_form_has_its_json() {
             json!({"measure": {"sum": {"event": "a", "prop": ["x", "y"], "cast": "number"}}, "op": "between", "value": [1, 2]}),
         ),
         (
+            "sequence(a without x without y then within 1 hours b directly then c, same p, same q.r, strictly)",
+            json!({"sequence": {"steps": [{"event": "a"},
+                {"event": "b", "within": "1h", "without": [{"event": "x"}, {"event": "y"}]},
+                {"event": "c", "directly": true}], "same": ["p", ["q", "r"]], "strictly": true}}),
+        ),
+        (
+            "sequence(a then after 1 hours b then between 1 hours and 2 days c)",
+            json!({"sequence": {"steps": [{"event": "a"}, {"event": "b", "after": "60m"},
+                {"event": "c", "between": ["1h", "2d"]}]}}),
+        ),
+        (
+            "stopped(a where x = 1, for 30 days, after 60 days) or restarted(a, in 1 week, after gap of 30 days)",
+            json!({"or": [
+                {"stopped": {"event": "a", "where": {"prop": "x", "op": "=", "value": 1}, "for": "30d", "after": "60d"}},
+                {"restarted": {"event": "a", "in": "7d", "gap": "30d"}}]}),
+        ),
+        (
+            "weeks(a, last 90 days in 'Europe/Berlin') > 5",
+            json!({"measure": {"weeks": {"event": "a", "window": {"last": "90d"}, "zone": "Europe/Berlin"}}, "op": ">", "value": 5}),
+        ),
+        (
+            "periods(a, of 7 days, last 90 days, each >= 2) > 5",
+            json!({"measure": {"periods": {"event": "a", "of": "1w", "window": {"last": "90d"}, "each": 2}}, "op": ">", "value": 5}),
+        ),
+        (
             "first(a) in last 7 days",
             json!({"first": {"event": "a"}, "in": {"last": "1w"}}),
         ),
@@ -206,8 +232,24 @@ fn errors_name_the_path() {
             "$.top.size: the size of a rank is at least 1\n  help: `nobody` selects no user",
         ),
         (
-            json!({"sequence": {"steps": [{"event": "a", "without": []}]}}),
-            "$.sequence.steps[0]: `without` is not supported by this version",
+            json!({"sequence": {"steps": [{"event": "a", "directly": true}]}}),
+            "$.sequence.steps[0]: nothing can be asked of the way to the first step: no step is before it",
+        ),
+        (
+            json!({"sequence": {"steps": [{"event": "a"}, {"event": "a", "within": "1h", "after": "1h"}]}}),
+            "$.sequence.steps[1]: `within` and `after` do not go together in one step; write `between`",
+        ),
+        (
+            json!({"sequence": {"steps": [{"event": "a"}], "same": ["timestamp"]}}),
+            "$.sequence.same[0]: `same` takes properties; one of that name is [\"timestamp\"]",
+        ),
+        (
+            json!({"measure": {"periods": {"event": "a", "of": "0d"}}, "op": ">", "value": 1}),
+            "$.measure.periods.of: a period is longer than nothing\n  help: write a length such as `of 7 days`",
+        ),
+        (
+            json!({"measure": {"days": {"event": "a", "zone": "Mars"}}, "op": ">", "value": 1}),
+            "$.measure.days.zone: unknown time zone `Mars`\n  help: zones are named as in the IANA database, such as `Europe/Berlin`",
         ),
         (
             json!({"did": {"event": "a", "window": {"last": "7d", "since": "2026-01-01"}}}),
@@ -343,10 +385,17 @@ fn the_builder_says_the_same() {
     is_text(
         all([
             active_days("a").eq(3),
+            active_weeks("a").in_zone("Europe/Berlin").eq(3),
+            active_months("a").within(last(days(90))).eq(3),
+            active_periods("a", days(7))
+                .each(2)
+                .within(last(days(90)))
+                .eq(3),
             days_since_first("a").gt(1),
             days_since_last("a").gt(1),
         ]),
-        "days(a) = 3 and days_since_first(a) > 1 and days_since_last(a) > 1",
+        "days(a) = 3 and weeks(a, ever in 'Europe/Berlin') = 3 and months(a, last 90 days) = 3 \
+         and periods(a, of 7 days, last 90 days, each >= 2) = 3 and days_since_first(a) > 1 and days_since_last(a) > 1",
     );
     is_text(
         all([
@@ -383,6 +432,20 @@ fn the_builder_says_the_same() {
             .spanning(days(7))
             .within(last(days(30))),
         "sequence(a then b then c where x = 1, within 7 days, last 30 days)",
+    );
+    is_text(
+        sequence(["a"])
+            .then(step("b").within(hours(1)).without("x"))
+            .then(step("c").after(days(1)))
+            .then(step("d").between(hours(1), days(3)).directly())
+            .same("p")
+            .strictly(),
+        "sequence(a without x then within 1 hour b then after 1 day c directly then between 1 hour and 3 days d, \
+         same p, strictly)",
+    );
+    is_text(
+        stopped("a", days(30), days(60)).and(restarted("a", days(7), days(30))),
+        "stopped(a, for 30 days, after 60 days) and restarted(a, in 7 days, after gap of 30 days)",
     );
     is_text(
         top(1000, count("a"))

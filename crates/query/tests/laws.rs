@@ -123,7 +123,7 @@ proptest! {
     }
 }
 
-const WORDS: [&str; 60] = [
+const WORDS: [&str; 72] = [
     "(",
     ")",
     "(",
@@ -148,6 +148,18 @@ const WORDS: [&str; 60] = [
     "last(",
     "nth(2,",
     "sequence(",
+    "without",
+    "directly",
+    "then within 1 hours",
+    "same x",
+    "strictly",
+    "stopped(",
+    "restarted(",
+    "weeks(",
+    "periods(",
+    "of 7 days",
+    "each >= 2",
+    "in 'UTC'",
     "top(5,",
     "a",
     "b",

@@ -75,6 +75,10 @@ fn the_language_page_reads_as_it_stands() {
         "min(a.x) < 1 and max(a.x) > -1 and avg(a.x) >= 0.5 and distinct(a.x) > 3",
         "sum(number(purchase.amount)) > 5 and distinct(text(a.b.c), last 1 day) > 2",
         "days(a, last 7 days) >= 3",
+        "days(a, last 7 days in 'Europe/Berlin') >= 3 and weeks(a where x = 1) > 1",
+        "months(a, ever in 'Asia/Kolkata') between 1 and 5 or months(a) = 0",
+        "periods(a, of 7 days) > 3 and periods(a where x = 1, of 1 hour, last 30 days, each >= 2) = 4",
+        "periods(a, of 7 days, within 30 days after first(b)) > 1",
         "days_since_last(a) > 30 and days_since_first(a where x = 1, last 90 days) < 2.5",
         // One event by its place.
         "first(a) in last 14 days",
@@ -89,6 +93,14 @@ fn the_language_page_reads_as_it_stands() {
         "sequence(a then b, within 7 days, last 30 days)",
         "sequence(a)",
         "sequence(a then b, within 3 days after first(c))",
+        "sequence(a then within 1 hour b then after 3 days c then between 1 hour and 3 days d)",
+        "sequence(a where x = 1 without b where y = 2 without any of (c, d) then e directly then f)",
+        "sequence(a without b directly then within 1 hour c)",
+        "sequence(a then b, within 7 days, last 30 days, same product_id, same cart.id, same \"timestamp\", strictly)",
+        "sequence(a, same x, strictly)",
+        "sequence(without without without then directly directly then then then within)",
+        "stopped(a where x = 1, for 30 days, after 60 days)",
+        "restarted(any event, in 7 days, after gap of 30 days)",
         "top(1000, count(a, last 30 days)) or bottom(10%, sum(purchase.amount))",
         "top(2.5%, users.age) and bottom(1, number(property.score))",
         "user_id = 'u1' or user_id in ('a', 'b')",
@@ -122,6 +134,18 @@ fn spelling_is_made_canonical() {
     check("not ((a = 1))", "not a = 1");
     check("not (a = 1 or b = 2)", "not (a = 1 or b = 2)");
     check("did(\"a\", ever)", "did(a)");
+    check(
+        "SEQUENCE(a THEN b, STRICTLY, SAME x, last 7 days, WITHIN 1 WEEKS)",
+        "sequence(a then b, within 7 days, last 7 days, same x, strictly)",
+    );
+    check(
+        "days(a in 'Europe/Berlin') > 1 and days(a, in 'UTC') > 1",
+        "days(a, ever in 'Europe/Berlin') > 1 and days(a, ever in 'UTC') > 1",
+    );
+    check(
+        "periods(a, of 1 weeks, each >= 1) > 1",
+        "periods(a, of 7 days) > 1",
+    );
     check(
         "did(a, in last 7 days) and did(a in last 7 days)",
         "did(a, last 7 days) and did(a, last 7 days)",
@@ -301,18 +325,84 @@ fn what_is_saved_is_named_by_text() {
 }
 
 #[test]
+fn sequences_and_periods_say_what_is_wrong_with_them() {
+    for (text, message) in [
+        (
+            "sequence(a then b, strictly, strictly)",
+            "1:30: `strictly` is given twice; a sequence takes one",
+        ),
+        (
+            "sequence(a then b, last 7 days, ever)",
+            "1:33: a window is given twice; a sequence takes one",
+        ),
+        (
+            "sequence(a without b)",
+            "1:21: expected `then` and the next step, found `)`",
+        ),
+        (
+            "sequence(a then directly b)",
+            "1:17: expected the next step, found `directly`",
+        ),
+        (
+            "sequence(a then between 1 hours b)",
+            "1:33: expected `and` and the longest time between the steps, found `b`",
+        ),
+        (
+            "sequence(a then within 1 months b)",
+            "1:24: a month has no fixed length; write `30 days`",
+        ),
+        (
+            "sequence(a then b, same timestamp)",
+            "1:25: `same timestamp` asks for no property",
+        ),
+        (
+            "stopped(a, after 60 days, for 30 days)",
+            "1:10: expected `, for 30 days, after 60 days`: how long nothing was done, and since when to look for the habit, found `,`",
+        ),
+        (
+            "restarted(a, in 7 days, after 30 days)",
+            "1:23: expected `, in 7 days, after gap of 30 days`: how recent the new start is, and how long nothing was done before it, found `,`",
+        ),
+        (
+            "weeks(a, last 7 days in 'Europe/Berlim') > 1",
+            "1:22: unknown time zone `Europe/Berlim`",
+        ),
+        (
+            "periods(a, last 30 days) > 1",
+            "1:10: expected `, of 7 days`: the length of a period, found `,`",
+        ),
+        (
+            "periods(a, of 0 days) > 1",
+            "1:15: a period is longer than nothing",
+        ),
+        (
+            "periods(a, of 7 days, each >= 0) > 1",
+            "1:31: a period that counts holds at least 1 event",
+        ),
+        (
+            "periods(a, of 7 days, each > 2) > 1",
+            "1:28: expected `>=` and how many events each period must hold, found `>`",
+        ),
+    ] {
+        let shown = read(text);
+        assert_eq!(shown.lines().next(), Some(message), "{shown}");
+    }
+    for text in [
+        "sequence(a then between 3 hours and 1 hours b)",
+        "stopped(a, for 30 days, after 30 days)",
+        "restarted(a, in 0 days, after gap of 30 days)",
+    ] {
+        let segment: Segment = text.parse().expect("is legal");
+        assert_eq!(segment.warnings().len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn words_of_later_versions_are_named() {
     for (text, word) in [
         ("had(a = 1)", "`had`"),
         ("changed(a)", "`changed`"),
         ("held(a = 1, for 7 days)", "`held`"),
-        ("periods(a, of 7 days) > 3", "`periods`"),
-        ("weeks(a) > 1 and months(a) > 1", "`weeks`"),
-        ("stopped(a, for 30 days, after 60 days)", "`stopped`"),
-        (
-            "restarted(a, in 7 days, after gap of 30 days)",
-            "`restarted`",
-        ),
         ("bucket('salt') < 0.1", "`bucket`"),
         ("did(a, today)", "`today`"),
         ("did(a, this month)", "`this`"),
@@ -322,7 +412,7 @@ fn words_of_later_versions_are_named() {
             "a window of `calendar` periods",
         ),
         (
-            "days(a, last 7 days in 'Europe/Berlin') > 1",
+            "count(a, last 7 days in 'Europe/Berlin') > 1",
             "the time zone of a window",
         ),
         ("count(a) > 2 * count(b)", "arithmetic between measures"),
@@ -332,14 +422,6 @@ fn words_of_later_versions_are_named() {
             "comparing a measure with another one",
         ),
         ("2 * count(a) > 3", "a measure that begins with a number"),
-        ("sequence(a without x then b)", "`without`"),
-        ("sequence(a directly then b)", "`directly`"),
-        (
-            "sequence(a then within 1 hours b)",
-            "a bound between two steps",
-        ),
-        ("sequence(a then b, same product_id)", "`same`"),
-        ("sequence(a then b, strictly)", "`strictly`"),
     ] {
         let shown = read(text);
         let first = shown.lines().next().unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use crowdset_query::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    Segment, Test, TimePoint, Window,
+    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, HopTime, Lifecycle, Literal,
+    Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate,
+    RankEnd, RankSize, Segment, Sequence, Test, TimePoint, Window,
 };
 use std::collections::BTreeSet;
 
@@ -23,6 +23,8 @@ pub const PARTS: &[&str] = &[
     "occurrence",
     "sequence",
     "sequence within",
+    "stopped",
+    "restarted",
     "rank",
     "attribute bare",
     "attribute users",
@@ -105,6 +107,11 @@ pub const PARTS: &[&str] = &[
     "measure distinct",
     "measure cast",
     "measure days",
+    "measure weeks",
+    "measure months",
+    "measure zone",
+    "measure periods",
+    "measure periods each",
     "measure days_since_first",
     "measure days_since_last",
     "measure attribute",
@@ -186,19 +193,13 @@ impl Walk<'_> {
                     }
                 }
             }
-            ExprKind::Sequence {
-                steps,
-                within,
-                window,
-            } => {
-                self.saw("sequence");
-                if within.is_some() {
-                    self.saw("sequence within");
-                }
-                for step in steps {
-                    self.selector(step);
-                }
-                self.window(window);
+            ExprKind::Sequence(sequence) => self.sequence(sequence),
+            ExprKind::Lifecycle { events, change } => {
+                self.saw(match change {
+                    Lifecycle::Stopped { .. } => "stopped",
+                    Lifecycle::Restarted { .. } => "restarted",
+                });
+                self.selector(events);
             }
             ExprKind::Rank { end, size, measure } => {
                 self.saw("rank");
@@ -214,6 +215,42 @@ impl Walk<'_> {
             }
             other => panic!("coverage does not know {other:?}"),
         }
+    }
+
+    fn sequence(&mut self, sequence: &Sequence) {
+        self.saw("sequence");
+        if sequence.within.is_some() {
+            self.saw("sequence within");
+        }
+        if sequence.strictly {
+            self.saw("sequence strictly");
+        }
+        match sequence.same.len() {
+            0 => {}
+            1 => self.saw("sequence same"),
+            _ => self.saw("sequence same twice"),
+        }
+        for step in &sequence.steps {
+            self.selector(&step.events);
+            match step.hop.time {
+                HopTime::Any => {}
+                HopTime::Within(_) => self.saw("hop within"),
+                HopTime::After(_) => self.saw("hop after"),
+                HopTime::Between(..) => self.saw("hop between"),
+            }
+            match step.hop.without.len() {
+                0 => {}
+                1 => self.saw("hop without"),
+                _ => self.saw("hop without twice"),
+            }
+            for selector in &step.hop.without {
+                self.selector(selector);
+            }
+            if step.hop.directly {
+                self.saw("hop directly");
+            }
+        }
+        self.window(&sequence.window);
     }
 
     fn attribute(&mut self, attribute: &AttributeRef) {
@@ -464,7 +501,19 @@ impl Walk<'_> {
                 };
                 (part, of)
             }
-            Measure::Days(of) => ("measure days", of),
+            Measure::Calendar { unit, zone, of } => {
+                if zone.is_some() {
+                    self.saw("measure zone");
+                }
+                let part = match unit {
+                    PeriodUnit::Day => "measure days",
+                    PeriodUnit::Week => "measure weeks",
+                    PeriodUnit::Month => "measure months",
+                };
+                (part, of)
+            }
+            Measure::Periods { each: 1, of, .. } => ("measure periods", of),
+            Measure::Periods { of, .. } => ("measure periods each", of),
             Measure::DaysSinceFirst(of) => ("measure days_since_first", of),
             Measure::DaysSinceLast(of) => ("measure days_since_last", of),
             Measure::Attribute(operand) => {

@@ -2,8 +2,8 @@
 
 use crate::data::Data;
 use crowdset_query::{
-    EventNames, EventSelector, EventWindow, Expr, ExprKind, Measure, Occurrence, OccurrenceTest,
-    Predicate, References, Segment, Window, build,
+    EventNames, EventSelector, EventWindow, Expr, ExprKind, Hop, HopTime, Measure, Occurrence,
+    OccurrenceTest, Predicate, References, Segment, Sequence, SequenceStep, Window, build,
 };
 use std::ops::Range;
 
@@ -205,35 +205,17 @@ fn exprs(expr: &Expr) -> Vec<Expr> {
             }
             all
         }
-        ExprKind::Sequence {
-            steps,
-            within,
-            window,
-        } => {
-            let mut all = Vec::new();
-            for steps in lists(steps, selectors) {
-                all.push(ExprKind::Sequence {
-                    steps,
-                    within: *within,
-                    window: window.clone(),
-                });
-            }
-            for window in windows(window) {
-                all.push(ExprKind::Sequence {
-                    steps: steps.clone(),
-                    within: *within,
-                    window,
-                });
-            }
-            if within.is_some() {
-                all.push(ExprKind::Sequence {
-                    steps: steps.clone(),
-                    within: None,
-                    window: window.clone(),
-                });
-            }
-            all
-        }
+        ExprKind::Sequence(sequence) => sequences(sequence)
+            .into_iter()
+            .map(ExprKind::Sequence)
+            .collect(),
+        ExprKind::Lifecycle { events, change } => selectors(events)
+            .into_iter()
+            .map(|events| ExprKind::Lifecycle {
+                events,
+                change: *change,
+            })
+            .collect(),
         ExprKind::Rank { end, size, measure } => measures(measure)
             .into_iter()
             .map(|measure| ExprKind::Rank {
@@ -245,6 +227,90 @@ fn exprs(expr: &Expr) -> Vec<Expr> {
         _ => Vec::new(),
     };
     kinds.into_iter().map(Expr::from).collect()
+}
+
+fn sequences(sequence: &Sequence) -> Vec<Sequence> {
+    let mut all = Vec::new();
+    for mut steps in lists(&sequence.steps, steps) {
+        // The first step has no way to it.
+        steps[0].hop = Hop::default();
+        all.push(Sequence {
+            steps,
+            ..sequence.clone()
+        });
+    }
+    all.extend(
+        windows(&sequence.window)
+            .into_iter()
+            .map(|window| Sequence {
+                window,
+                ..sequence.clone()
+            }),
+    );
+    if sequence.within.is_some() {
+        all.push(Sequence {
+            within: None,
+            ..sequence.clone()
+        });
+    }
+    if sequence.strictly {
+        all.push(Sequence {
+            strictly: false,
+            ..sequence.clone()
+        });
+    }
+    all.extend((0..sequence.same.len()).map(|left_out| {
+        let mut same = sequence.same.clone();
+        same.remove(left_out);
+        Sequence {
+            same,
+            ..sequence.clone()
+        }
+    }));
+    all
+}
+
+fn steps(step: &SequenceStep) -> Vec<SequenceStep> {
+    let SequenceStep { events, hop } = step;
+    let mut all: Vec<SequenceStep> = selectors(events)
+        .into_iter()
+        .map(|events| SequenceStep {
+            events,
+            hop: hop.clone(),
+        })
+        .collect();
+    let mut hops = Vec::new();
+    if hop.time != HopTime::Any {
+        hops.push(Hop {
+            time: HopTime::Any,
+            ..hop.clone()
+        });
+    }
+    if hop.directly {
+        hops.push(Hop {
+            directly: false,
+            ..hop.clone()
+        });
+    }
+    if !hop.without.is_empty() {
+        hops.push(Hop {
+            without: Vec::new(),
+            ..hop.clone()
+        });
+    }
+    hops.extend(
+        lists(&hop.without, selectors)
+            .into_iter()
+            .map(|without| Hop {
+                without,
+                ..hop.clone()
+            }),
+    );
+    all.extend(hops.into_iter().map(|hop| SequenceStep {
+        events: events.clone(),
+        hop,
+    }));
+    all
 }
 
 fn junctions(parts: &[Expr], join: fn(Vec<Expr>) -> ExprKind) -> Vec<ExprKind> {
@@ -264,7 +330,22 @@ fn junctions(parts: &[Expr], join: fn(Vec<Expr>) -> ExprKind) -> Vec<ExprKind> {
 fn measures(measure: &Measure) -> Vec<Measure> {
     match measure {
         Measure::Count(of) => event_windows(of).into_iter().map(Measure::Count).collect(),
-        Measure::Days(of) => event_windows(of).into_iter().map(Measure::Days).collect(),
+        Measure::Calendar { unit, zone, of } => event_windows(of)
+            .into_iter()
+            .map(|of| Measure::Calendar {
+                unit: *unit,
+                zone: zone.clone(),
+                of,
+            })
+            .collect(),
+        Measure::Periods { length, each, of } => event_windows(of)
+            .into_iter()
+            .map(|of| Measure::Periods {
+                length: *length,
+                each: *each,
+                of,
+            })
+            .collect(),
         Measure::DaysSinceFirst(of) => event_windows(of)
             .into_iter()
             .map(Measure::DaysSinceFirst)

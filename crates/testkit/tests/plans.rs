@@ -4,10 +4,11 @@
 
 use crowdset_query::{
     Anchor, AttributeOperand, AttributeRef, EventName, EventNames, EventSelector, EventWindow,
-    Expr, ExprKind, Literal, Measure, Occurrence, OccurrenceTest, Operand, PlanAnchorInstant,
-    PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence,
-    PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector, PlanTest, PlanWindow, Predicate,
-    Segment, Span, Test, TimePoint, Window, plan,
+    Expr, ExprKind, Hop, HopTime, Literal, Measure, Occurrence, OccurrenceTest, Operand,
+    PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanNode,
+    PlanOccurrence, PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector, PlanSequence,
+    PlanTest, PlanWindow, Predicate, Segment, Sequence, SequenceStep, Span, Test, TimePoint,
+    Window, plan,
 };
 use crowdset_testkit::random::{Rng, segment, world};
 use crowdset_testkit::{Data, Reference, WorldCatalog, shrink, suite};
@@ -68,15 +69,7 @@ fn expr(node: &PlanNode) -> Expr {
                 test: wanted,
             }
         }
-        PlanKind::Sequence {
-            steps,
-            within,
-            window: at,
-        } => ExprKind::Sequence {
-            steps: steps.iter().map(selector).collect(),
-            within: *within,
-            window: window(at),
-        },
+        PlanKind::Sequence(of) => ExprKind::Sequence(sequence(of)),
         PlanKind::Rank {
             end,
             size,
@@ -88,6 +81,32 @@ fn expr(node: &PlanNode) -> Expr {
         },
     };
     kind.into()
+}
+
+fn sequence(of: &PlanSequence) -> Sequence {
+    let steps = of
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| SequenceStep {
+            events: selector(&step.selector),
+            hop: Hop {
+                time: match (index, step.hop.most) {
+                    (0, _) => HopTime::Any,
+                    (_, None) => HopTime::After(step.hop.least),
+                    (_, Some(most)) => HopTime::Between(step.hop.least, most),
+                },
+                without: step.hop.without.iter().map(selector).collect(),
+                directly: step.hop.directly,
+            },
+        });
+    Sequence {
+        steps: steps.collect(),
+        within: of.within,
+        window: window(&of.window),
+        same: of.same.clone(),
+        strictly: of.strictly,
+    }
 }
 
 fn attribute(of: &PlanAttribute) -> AttributeRef {
@@ -173,7 +192,16 @@ fn measure(of: &PlanMeasure) -> Measure {
                 of: events(of),
             }
         }
-        PlanMeasure::Days(of) => Measure::Days(events(of)),
+        PlanMeasure::Calendar { unit, zone, of } => Measure::Calendar {
+            unit: *unit,
+            zone: zone.clone(),
+            of: events(of),
+        },
+        PlanMeasure::Periods { length, each, of } => Measure::Periods {
+            length: *length,
+            each: *each,
+            of: events(of),
+        },
         PlanMeasure::DaysSinceFirst(of) => Measure::DaysSinceFirst(events(of)),
         PlanMeasure::DaysSinceLast(of) => Measure::DaysSinceLast(events(of)),
         PlanMeasure::Attribute(of) => Measure::Attribute(AttributeOperand {

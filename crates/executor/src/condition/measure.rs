@@ -3,6 +3,7 @@
 use super::distinct::Distinct;
 use super::numeric::Numeric;
 use super::occurrence::Occurrence;
+use super::periods::{Calendar, Slices};
 use crate::attribute::{Attribute, AttributeCondition};
 use crate::dataset::Binder;
 use crate::events::Events;
@@ -15,7 +16,6 @@ use crate::words::{self, Words};
 use crate::{EvalError, Path};
 use crowdset_query::{Aggregate, NumberTest, Position};
 use crowdset_query::{PlanLiteral, PlanMeasure, PlanTest};
-use crowdset_storage::TimeOffsets;
 use crowdset_types::{
     CHUNK_USERS, CHUNK_WORDS, ChunkId, ExactSum, Number, TimestampMillis, parse_number,
 };
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Days or values up to this many are kept as bits per user, further ones as sorted pairs.
+/// Periods or values up to this many are kept as bits per user, further ones as sorted pairs.
 pub(super) const BITS_MAX: u64 = 1_024;
 
 /// Counters of eight bits decide thresholds up to this one.
@@ -32,7 +32,8 @@ const NARROW_MAX: u64 = 250;
 /// A number per user.
 pub(crate) enum Measure<'a> {
     Count(Events<'a>),
-    Days(Events<'a>),
+    Calendar(Calendar<'a>),
+    Slices(Slices<'a>),
     DaysSince {
         occurrence: Occurrence<'a>,
         as_of: TimestampMillis,
@@ -110,7 +111,12 @@ impl<'a> Measure<'a> {
         };
         Ok(match plan {
             PlanMeasure::Count(events) => Self::Count(Events::bind(binder, events)?),
-            PlanMeasure::Days(events) => Self::Days(Events::bind(binder, events)?),
+            PlanMeasure::Calendar { unit, zone, of } => {
+                Self::Calendar(Calendar::bind(binder, *unit, zone.as_deref(), of)?)
+            }
+            PlanMeasure::Periods { length, each, of } => {
+                Self::Slices(Slices::bind(binder, *length, *each, of)?)
+            }
             PlanMeasure::DaysSinceFirst(events) => since(Position::First, events)?,
             PlanMeasure::DaysSinceLast(events) => since(Position::Last, events)?,
             PlanMeasure::Attribute(attribute) => Self::Attribute(binder.attribute(attribute)?),
@@ -138,7 +144,9 @@ impl<'a> Measure<'a> {
     /// The events it is over; `None` for an attribute.
     pub(crate) fn events(&self) -> Option<&Events<'a>> {
         match self {
-            Self::Count(events) | Self::Days(events) => Some(events),
+            Self::Count(events) => Some(events),
+            Self::Calendar(calendar) => Some(calendar.events()),
+            Self::Slices(slices) => Some(slices.events()),
             Self::DaysSince { occurrence, .. } => Some(occurrence.events()),
             Self::Numeric(numeric) => Some(numeric.events()),
             Self::Distinct(distinct) => Some(distinct.events()),
@@ -161,8 +169,11 @@ impl<'a> Measure<'a> {
             Self::Count(events) => {
                 Numbers::Counts(count(events, machine, chunk, wanted, scratch, tally))
             }
-            Self::Days(events) => {
-                Numbers::Counts(days(events, machine, chunk, wanted, scratch, tally))
+            Self::Calendar(calendar) => {
+                Numbers::Counts(calendar.eval(machine, chunk, wanted, scratch, tally))
+            }
+            Self::Slices(slices) => {
+                Numbers::Counts(slices.eval(machine, chunk, wanted, scratch, tally))
             }
             Self::Distinct(distinct) => {
                 Numbers::Counts(distinct.eval(machine, chunk, wanted, scratch, tally))
@@ -223,64 +234,6 @@ fn count(
         bounds.give(scratch);
     }
     counts
-}
-
-/// Distinct UTC days per user.
-fn days(
-    events: &Events<'_>,
-    machine: Machine,
-    chunk: ChunkId,
-    wanted: &Words,
-    scratch: &mut Scratch,
-    tally: &mut Tally,
-) -> Box<[u32; CHUNK_USERS]> {
-    let first = events
-        .sources
-        .iter()
-        .map(|source| source.range.from.0)
-        .min()
-        .unwrap_or(0)
-        .div_euclid(DAY_MS);
-    let last = events
-        .sources
-        .iter()
-        .map(|source| source.range.to.0 - 1)
-        .max()
-        .unwrap_or(0)
-        .div_euclid(DAY_MS);
-    let start = first * DAY_MS;
-    let mut set = UserSets::new(scratch, (last - first + 1) as u64);
-    let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
-    events.scan(
-        machine,
-        chunk,
-        wanted,
-        bounds.as_ref(),
-        tally,
-        &mut |rows| {
-            let times = events.sources[rows.source].stream.times();
-            // Milliseconds from the first day to the base; no row counts from before it.
-            let lead = times.base.wrapping_sub(start);
-            match times.offsets {
-                TimeOffsets::U32(offsets) => set.add(
-                    rows.users,
-                    rows.mask,
-                    &offsets[rows.range.clone()],
-                    |offset| (lead.wrapping_add(i64::from(offset)) as u64) / DAY_MS as u64,
-                ),
-                TimeOffsets::U64(offsets) => set.add(
-                    rows.users,
-                    rows.mask,
-                    &offsets[rows.range.clone()],
-                    |offset| (lead.wrapping_add(offset as i64) as u64) / DAY_MS as u64,
-                ),
-            }
-        },
-    );
-    if let Some(bounds) = bounds {
-        bounds.give(scratch);
-    }
-    set.count(scratch)
 }
 
 /// A set of small numbers per user: bits, or pairs to be sorted where they would be too many.

@@ -5,6 +5,7 @@ mod distinct;
 mod measure;
 mod numeric;
 mod occurrence;
+mod periods;
 mod rank;
 mod sequence;
 mod tie;

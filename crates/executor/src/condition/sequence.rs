@@ -14,7 +14,7 @@ use crate::kernel::{BLOCK, Machine};
 use crate::profile::Tally;
 use crate::scratch::Scratch;
 use crate::words::{self, Words};
-use crowdset_query::{PlanSelector, PlanWindow};
+use crowdset_query::PlanSequence;
 use crowdset_types::{ChunkId, DurationMillis};
 use std::collections::BTreeMap;
 
@@ -32,15 +32,12 @@ pub(crate) struct Sequence<'a> {
 type Lookers = Vec<(usize, usize)>;
 
 impl<'a> Sequence<'a> {
-    pub(crate) fn bind(
-        binder: Binder<'a>,
-        steps: &'a [PlanSelector],
-        within: Option<DurationMillis>,
-        window: &'a PlanWindow,
-    ) -> Result<Self, EvalError> {
-        let steps: Vec<Events<'a>> = steps
+    pub(crate) fn bind(binder: Binder<'a>, plan: &'a PlanSequence) -> Result<Self, EvalError> {
+        let range = plan.window.range;
+        let steps: Vec<Events<'a>> = plan
+            .steps
             .iter()
-            .map(|step| Events::bind_range(binder, step, window.range))
+            .map(|step| Events::bind_range(binder, &step.selector, range))
             .collect::<Result<_, _>>()?;
         let mut streams: BTreeMap<(usize, &str), Lookers> = BTreeMap::new();
         for (step, events) in steps.iter().enumerate() {
@@ -52,8 +49,8 @@ impl<'a> Sequence<'a> {
         let streams = streams.into_values().collect();
         Ok(Self {
             steps,
-            anchor: Anchor::bind(binder, window)?,
-            within,
+            anchor: Anchor::bind(binder, &plan.window)?,
+            within: plan.within,
             streams,
         })
     }

@@ -1,8 +1,8 @@
-//! Numbers per user, ranks and sequences.
+//! Numbers per user, and ranks.
 
 use crate::ast::{
-    Aggregate, AttributeOperand, AttributeRef, Cast, CompareOp, EventSelector, EventWindow, Expr,
-    ExprKind, Measure, NumberTest, Predicate, RankEnd, RankSize, Segment, Window,
+    Aggregate, AttributeOperand, AttributeRef, Cast, CompareOp, EventWindow, Expr, ExprKind,
+    Measure, NumberTest, PeriodUnit, Predicate, RankEnd, RankSize, Window,
 };
 use crowdset_types::{DurationMillis, Number};
 
@@ -11,9 +11,37 @@ pub fn count(of: impl Into<EventWindow>) -> Measure {
     Measure::Count(of.into())
 }
 
-/// `days(E)`: distinct UTC days with an event.
+/// `days(E)`: distinct UTC days with an event; see [`Measure::in_zone`].
 pub fn active_days(of: impl Into<EventWindow>) -> Measure {
-    Measure::Days(of.into())
+    calendar(PeriodUnit::Day, of)
+}
+
+/// `weeks(E)`: distinct ISO weeks with an event.
+pub fn active_weeks(of: impl Into<EventWindow>) -> Measure {
+    calendar(PeriodUnit::Week, of)
+}
+
+/// `months(E)`: distinct calendar months with an event.
+pub fn active_months(of: impl Into<EventWindow>) -> Measure {
+    calendar(PeriodUnit::Month, of)
+}
+
+fn calendar(unit: PeriodUnit, of: impl Into<EventWindow>) -> Measure {
+    Measure::Calendar {
+        unit,
+        zone: None,
+        of: of.into(),
+    }
+}
+
+/// `periods(E, of D)`: slices of that length, counted back from the window's end, with at least one
+/// event; see [`Measure::each`].
+pub fn active_periods(of: impl Into<EventWindow>, length: DurationMillis) -> Measure {
+    Measure::Periods {
+        length,
+        each: 1,
+        of: of.into(),
+    }
 }
 
 /// `days_since_first(E)`
@@ -77,7 +105,8 @@ impl Measure {
         match self {
             Self::Count(of)
             | Self::Aggregate { of, .. }
-            | Self::Days(of)
+            | Self::Calendar { of, .. }
+            | Self::Periods { of, .. }
             | Self::DaysSinceFirst(of)
             | Self::DaysSinceLast(of) => Some(of),
             Self::Attribute(_) => None,
@@ -106,6 +135,23 @@ impl Measure {
             &mut self
         {
             *cast = Some(to);
+        }
+        self
+    }
+
+    /// The same with the days, weeks or months of a zone such as `Europe/Berlin`; other measures
+    /// have none.
+    pub fn in_zone(mut self, name: impl Into<String>) -> Self {
+        if let Self::Calendar { zone, .. } = &mut self {
+            *zone = Some(name.into());
+        }
+        self
+    }
+
+    /// The same with at least so many events in each period; for [`active_periods`].
+    pub fn each(mut self, at_least: u32) -> Self {
+        if let Self::Periods { each, .. } = &mut self {
+            *each = at_least;
         }
         self
     }
@@ -202,65 +248,4 @@ pub fn bottom(users: u64, measure: Measure) -> Expr {
 /// `top(10%, M)`, `bottom(10%, M)` and the like.
 pub fn rank(end: RankEnd, size: RankSize, measure: Measure) -> Expr {
     ExprKind::Rank { end, size, measure }.into()
-}
-
-// Sequences.
-
-/// `sequence(E then E …)`. Made by [`sequence`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sequence {
-    steps: Vec<EventSelector>,
-    within: Option<DurationMillis>,
-    window: Window,
-}
-
-/// `sequence(E then E …)`: events in this order.
-pub fn sequence<T: Into<EventSelector>>(steps: impl IntoIterator<Item = T>) -> Sequence {
-    Sequence {
-        steps: steps.into_iter().map(Into::into).collect(),
-        within: None,
-        window: Window::Ever,
-    }
-}
-
-impl Sequence {
-    /// The same with one more step.
-    pub fn then(mut self, step: impl Into<EventSelector>) -> Self {
-        self.steps.push(step.into());
-        self
-    }
-
-    /// `within 7 days`: the last event at most so long after the first.
-    pub fn spanning(mut self, at_most: DurationMillis) -> Self {
-        self.within = Some(at_most);
-        self
-    }
-
-    /// All events within a window.
-    pub fn within(mut self, window: Window) -> Self {
-        self.window = window;
-        self
-    }
-}
-
-impl From<Sequence> for Expr {
-    fn from(sequence: Sequence) -> Self {
-        let Sequence {
-            steps,
-            within,
-            window,
-        } = sequence;
-        ExprKind::Sequence {
-            steps,
-            within,
-            window,
-        }
-        .into()
-    }
-}
-
-impl From<Sequence> for Segment {
-    fn from(sequence: Sequence) -> Self {
-        Self::new(sequence.into())
-    }
 }

@@ -4,8 +4,8 @@ use super::place::{Fields, Place, Read};
 use crate::ast::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
     CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    Segment, Source, Span, Test, TimePoint, Window,
+    NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate, RankEnd,
+    RankSize, Segment, Source, Span, Test, TimePoint, Window,
 };
 use crate::checks::{self, nearest};
 use crate::diagnostic::Diagnostic;
@@ -83,11 +83,28 @@ fn levels(expr: &Expr) -> usize {
     }
 }
 
-const NODES: [&str; 17] = [
-    "and", "or", "not", "everyone", "nobody", "user_id", "attr", "did", "measure", "first", "last",
-    "nth", "sequence", "top", "bottom", "segment", "list",
+const NODES: [&str; 19] = [
+    "and",
+    "or",
+    "not",
+    "everyone",
+    "nobody",
+    "user_id",
+    "attr",
+    "did",
+    "measure",
+    "first",
+    "last",
+    "nth",
+    "sequence",
+    "stopped",
+    "restarted",
+    "top",
+    "bottom",
+    "segment",
+    "list",
 ];
-const MEASURES: [&str; 10] = [
+const MEASURES: [&str; 13] = [
     "count",
     "sum",
     "min",
@@ -95,6 +112,9 @@ const MEASURES: [&str; 10] = [
     "avg",
     "distinct",
     "days",
+    "weeks",
+    "months",
+    "periods",
     "days_since_first",
     "days_since_last",
     "attr",
@@ -102,9 +122,9 @@ const MEASURES: [&str; 10] = [
 const SELECTORS: [&str; 3] = ["event", "any_event", "any_of"];
 const PREDICATES: [&str; 6] = ["and", "or", "not", "prop", "hour", "weekday"];
 
-struct Reader {
+pub(super) struct Reader {
     depth: usize,
-    warnings: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl Reader {
@@ -188,6 +208,7 @@ impl Reader {
             "sequence" => self.sequence(&of)?,
             "segment" => ExprKind::SavedSegment(of.text("the name of a saved segment")?.to_owned()),
             "list" => ExprKind::StaticList(of.text("the name of a list")?.to_owned()),
+            "stopped" | "restarted" => self.lifecycle(kind, &of)?,
             _ => {
                 let end = if kind == "top" {
                     RankEnd::Top
@@ -205,41 +226,6 @@ impl Reader {
         Ok(node)
     }
 
-    fn sequence(&mut self, place: &Place<'_>) -> Read<ExprKind> {
-        let mut fields = place.object()?;
-        let list = fields.need("steps")?;
-        let mut steps = Vec::new();
-        for step in list.list()? {
-            let mut step_fields = step.object()?;
-            steps.push(self.selector(&step, &mut step_fields)?);
-            for later in ["within", "after", "between", "without", "directly"] {
-                if step_fields.has(later) {
-                    return Err(step.error(format!("`{later}` is not supported by this version")));
-                }
-            }
-            step_fields.finish()?;
-        }
-        if steps.is_empty() {
-            return Err(list.error("a sequence needs at least one step"));
-        }
-        for later in ["same", "strictly"] {
-            if fields.has(later) {
-                return Err(place.error(format!("`{later}` is not supported by this version")));
-            }
-        }
-        let within = fields
-            .take("within")
-            .map(|within| within.duration())
-            .transpose()?;
-        let window = self.optional_window(&mut fields)?;
-        fields.finish()?;
-        Ok(ExprKind::Sequence {
-            steps,
-            within,
-            window,
-        })
-    }
-
     /// A selector and a window, and no other key.
     fn events(&mut self, place: &Place<'_>) -> Read<EventWindow> {
         let mut fields = place.object()?;
@@ -249,7 +235,11 @@ impl Reader {
         Ok(EventWindow { events, window })
     }
 
-    fn selector(&mut self, place: &Place<'_>, fields: &mut Fields<'_>) -> Read<EventSelector> {
+    pub(super) fn selector(
+        &mut self,
+        place: &Place<'_>,
+        fields: &mut Fields<'_>,
+    ) -> Read<EventSelector> {
         let Some(kind) = fields.which(&SELECTORS) else {
             return Err(place.error(
                 "which event? one of the keys `event`, `any_event` and `any_of` is needed",
@@ -361,7 +351,7 @@ impl Reader {
         Ok(predicate)
     }
 
-    fn optional_window(&mut self, fields: &mut Fields<'_>) -> Read<Window> {
+    pub(super) fn optional_window(&mut self, fields: &mut Fields<'_>) -> Read<Window> {
         match fields.take("window") {
             Some(place) => self.window(&place),
             None => Ok(Window::Ever),
@@ -519,7 +509,10 @@ impl Reader {
                 }
             }
             (None, "count") => Measure::Count(self.events(&of)?),
-            (None, "days") => Measure::Days(self.events(&of)?),
+            (None, "days") => self.calendar_measure(PeriodUnit::Day, &of)?,
+            (None, "weeks") => self.calendar_measure(PeriodUnit::Week, &of)?,
+            (None, "months") => self.calendar_measure(PeriodUnit::Month, &of)?,
+            (None, "periods") => self.periods(&of)?,
             (None, "days_since_first") => Measure::DaysSinceFirst(self.events(&of)?),
             (None, "days_since_last") => Measure::DaysSinceLast(self.events(&of)?),
             (None, _) => {
@@ -660,7 +653,7 @@ fn cast(fields: &mut Fields<'_>) -> Read<Option<Cast>> {
 }
 
 /// A dotted path, or its parts.
-fn path(place: &Place<'_>) -> Read<String> {
+pub(super) fn path(place: &Place<'_>) -> Read<String> {
     if let Value::String(path) = place.value {
         return Ok(path.clone());
     }

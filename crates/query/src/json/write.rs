@@ -1,5 +1,6 @@
 //! Tree to JSON.
 
+use super::sequence::{write_calendar, write_lifecycle, write_periods, write_sequence};
 use crate::ast::{
     Anchor, AnchorRelation, AttributeOperand, AttributeRef, Cast, EventName, EventNames,
     EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence,
@@ -61,25 +62,8 @@ pub(super) fn expr(expr: &Expr) -> Value {
             }
             object.into()
         }
-        ExprKind::Sequence {
-            steps,
-            within,
-            window,
-        } => {
-            let mut object = Object::new();
-            object.insert(
-                "steps".into(),
-                steps
-                    .iter()
-                    .map(|step| Value::Object(selector(step)))
-                    .collect(),
-            );
-            if let Some(within) = within {
-                object.insert("within".into(), duration(*within));
-            }
-            put_window(&mut object, window);
-            one("sequence", object.into())
-        }
+        ExprKind::Sequence(sequence) => one("sequence", write_sequence(sequence)),
+        ExprKind::Lifecycle { events, change } => write_lifecycle(events, *change),
         ExprKind::Rank { end, size, measure } => {
             let end = match end {
                 RankEnd::Top => "top",
@@ -135,7 +119,7 @@ fn put_cast(object: &mut Object, cast: Option<Cast>) {
 }
 
 /// A property's path; in parts where the plain text is taken by something else.
-fn path(property: &str, taken: &[&str]) -> Value {
+pub(super) fn taken_path(property: &str, taken: &[&str]) -> Value {
     if taken.contains(&property) {
         json!([property])
     } else {
@@ -160,10 +144,10 @@ fn put_operand(object: &mut Object, operand: &Operand, event_name: &str, taken: 
             object.insert("prop".into(), json!("timestamp"));
         }
         Operand::Property(property) => {
-            object.insert("prop".into(), path(property, taken));
+            object.insert("prop".into(), taken_path(property, taken));
         }
         Operand::Cast { cast, property } => {
-            object.insert("prop".into(), path(property, taken));
+            object.insert("prop".into(), taken_path(property, taken));
             put_cast(object, Some(*cast));
         }
     }
@@ -213,7 +197,7 @@ fn number(number: Number) -> Value {
     }
 }
 
-fn duration(duration: DurationMillis) -> Value {
+pub(super) fn duration(duration: DurationMillis) -> Value {
     let (_, short, unit) = DurationMillis::UNITS
         .into_iter()
         .skip(1)
@@ -230,13 +214,13 @@ fn time_point(point: &TimePoint) -> Value {
     }
 }
 
-fn events(of: &EventWindow) -> Object {
+pub(super) fn events(of: &EventWindow) -> Object {
     let mut object = selector(&of.events);
     put_window(&mut object, &of.window);
     object
 }
 
-fn selector(selector: &EventSelector) -> Object {
+pub(super) fn selector(selector: &EventSelector) -> Object {
     let mut object = Object::new();
     match &selector.names {
         EventNames::One(event) => {
@@ -271,7 +255,7 @@ fn put_filter(object: &mut Object, filter: Option<&Predicate>) {
     }
 }
 
-fn put_window(object: &mut Object, window: &Window) {
+pub(super) fn put_window(object: &mut Object, window: &Window) {
     if *window != Window::Ever {
         object.insert("window".into(), self::window(window));
     }
@@ -344,7 +328,8 @@ fn occurrence(occurrence: &Occurrence) -> Object {
 fn measure(measure: &Measure) -> Value {
     match measure {
         Measure::Count(of) => one("count", events(of).into()),
-        Measure::Days(of) => one("days", events(of).into()),
+        Measure::Calendar { unit, zone, of } => write_calendar(*unit, zone.as_deref(), of),
+        Measure::Periods { length, each, of } => write_periods(*length, *each, of),
         Measure::DaysSinceFirst(of) => one("days_since_first", events(of).into()),
         Measure::DaysSinceLast(of) => one("days_since_last", events(of).into()),
         Measure::Aggregate {
@@ -354,7 +339,10 @@ fn measure(measure: &Measure) -> Value {
             of,
         } => {
             let mut object = events(of);
-            object.insert("prop".into(), path(property, &["event_name", "timestamp"]));
+            object.insert(
+                "prop".into(),
+                taken_path(property, &["event_name", "timestamp"]),
+            );
             put_cast(&mut object, *cast);
             one(function.name(), object.into())
         }

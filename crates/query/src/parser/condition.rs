@@ -3,14 +3,14 @@
 use super::{LATER_FUNCTIONS, Parse, Parser, Reported, shorten};
 use crate::ast::{
     Aggregate, AttributeOperand, AttributeRef, Expr, ExprKind, Measure, NumberTest, Occurrence,
-    OccurrenceTest, Operand, RankEnd, RankSize, Span,
+    OccurrenceTest, Operand, PeriodUnit, RankEnd, RankSize, Span,
 };
 use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::Token;
 
 /// Functions that begin a condition, for suggestions.
-const FUNCTIONS: [&str; 22] = [
+const FUNCTIONS: [&str; 27] = [
     "did",
     "count",
     "sum",
@@ -19,12 +19,17 @@ const FUNCTIONS: [&str; 22] = [
     "avg",
     "distinct",
     "days",
+    "weeks",
+    "months",
+    "periods",
     "days_since_first",
     "days_since_last",
     "first",
     "last",
     "nth",
     "sequence",
+    "stopped",
+    "restarted",
     "top",
     "bottom",
     "segment",
@@ -182,6 +187,16 @@ impl Parser<'_> {
                 self.advance();
                 let open = self.advance().span;
                 self.sequence(open)
+            }
+            "stopped" => {
+                self.advance();
+                let open = self.advance().span;
+                self.stopped(open)
+            }
+            "restarted" => {
+                self.advance();
+                let open = self.advance().span;
+                self.restarted(open)
             }
             "top" | "bottom" => {
                 self.advance();
@@ -404,7 +419,10 @@ impl Parser<'_> {
         let open = self.advance().span;
         let aggregate = match function.as_str() {
             "count" => return Ok(Measure::Count(self.events_and_close(open)?)),
-            "days" => return Ok(Measure::Days(self.events_and_close(open)?)),
+            "days" => return self.calendar_measure(PeriodUnit::Day, open),
+            "weeks" => return self.calendar_measure(PeriodUnit::Week, open),
+            "months" => return self.calendar_measure(PeriodUnit::Month, open),
+            "periods" => return self.periods(open),
             "days_since_first" => return Ok(Measure::DaysSinceFirst(self.events_and_close(open)?)),
             "days_since_last" => return Ok(Measure::DaysSinceLast(self.events_and_close(open)?)),
             "sum" => Aggregate::Sum,
@@ -512,6 +530,9 @@ fn is_measure(function: &str) -> bool {
             | "avg"
             | "distinct"
             | "days"
+            | "weeks"
+            | "months"
+            | "periods"
             | "days_since_first"
             | "days_since_last"
     )

@@ -1,9 +1,9 @@
 //! Which events, within which window, and one of them by its place.
 
-use super::{LATER_SEQUENCE_OPTIONS, LATER_STEP_WORDS, Parse, Parser};
+use super::{Parse, Parser};
 use crate::ast::{
-    Cast, EventName, EventNames, EventSelector, EventWindow, ExprKind, Occurrence, Position,
-    Predicate, Span, Window,
+    Cast, EventName, EventNames, EventSelector, EventWindow, Measure, Occurrence, PeriodUnit,
+    Position, Predicate, Span, Window,
 };
 use crate::checks;
 use crate::diagnostic::Diagnostic;
@@ -19,6 +19,14 @@ impl Parser<'_> {
 
     /// `[, W])`. The comma may be left out before `in`, which nothing else begins with here.
     pub(super) fn window_and_close(&mut self, open: Span) -> Parse<Window> {
+        match self.zoned_window_and_close(open)? {
+            (window, None) => Ok(window),
+            (_, Some((_, span))) => Err(self.later("the time zone of a window", span)),
+        }
+    }
+
+    /// `[, W] [in zone])`: the window and the zone behind it, with its place.
+    fn zoned_window_and_close(&mut self, open: Span) -> Parse<(Window, Option<(String, Span)>)> {
         if self.token() == Token::Dot {
             let span = self.span();
             return Err(self.report(
@@ -27,14 +35,14 @@ impl Parser<'_> {
                     .help("write `\"cart.viewed\"`; properties belong into `where` or into `sum(event.property)`"),
             ));
         }
-        let window = if self.take(Token::Comma) || self.is_word("in") {
-            let window = self.window()?;
+        let (window, zone) = if self.take(Token::Comma) || self.is_word("in") {
+            let zoned = self.zoned_window()?;
             if self.token() == Token::Comma {
                 return Err(self.expected("`)`"));
             }
-            window
+            zoned
         } else {
-            Window::Ever
+            (Window::Ever, None)
         };
         if self.token() == Token::Word && window == Window::Ever {
             let begins = [
@@ -61,7 +69,63 @@ impl Parser<'_> {
                 "`)`"
             },
         )?;
-        Ok(window)
+        Ok((window, zone))
+    }
+
+    /// `E [, W] [in zone])` behind `days(`, `weeks(` or `months(`.
+    pub(super) fn calendar_measure(&mut self, unit: PeriodUnit, open: Span) -> Parse<Measure> {
+        let events = self.selector()?;
+        let (window, zone) = self.zoned_window_and_close(open)?;
+        if let Some((name, span)) = &zone {
+            self.accept(checks::zone_problem(name), *span)?;
+        }
+        Ok(Measure::Calendar {
+            unit,
+            zone: zone.map(|(name, _)| name),
+            of: EventWindow { events, window },
+        })
+    }
+
+    /// `E, of D [, W] [, each >= k])` behind `periods(`.
+    pub(super) fn periods(&mut self, open: Span) -> Parse<Measure> {
+        let events = self.selector()?;
+        if !(self.token() == Token::Comma && self.is_word_at(1, "of")) {
+            return Err(self.expected("`, of 7 days`: the length of a period"));
+        }
+        self.advance();
+        self.advance();
+        let start = self.span();
+        let length = self.duration()?;
+        let span = self.since(start);
+        self.accept(checks::period_problem(length), span)?;
+        let (mut window, mut each) = (None, None);
+        while self.take(Token::Comma) {
+            if each.is_none() && self.is_word("each") {
+                each = Some(self.each()?);
+            } else if window.is_none() && each.is_none() {
+                window = Some(self.window()?);
+            } else {
+                return Err(self.expected("`)`"));
+            }
+        }
+        self.close(open, "`,` or `)`")?;
+        let window = window.unwrap_or(Window::Ever);
+        Ok(Measure::Periods {
+            length,
+            each: each.unwrap_or(1),
+            of: EventWindow { events, window },
+        })
+    }
+
+    /// `each >= k`.
+    fn each(&mut self) -> Parse<u32> {
+        self.advance();
+        if !self.take(Token::GreaterOrEqual) {
+            return Err(self.expected("`>=` and how many events each period must hold"));
+        }
+        let (each, span) = self.whole("a whole number of events", u64::from(u32::MAX))?;
+        self.accept(checks::each_problem(each as u32), span)?;
+        Ok(each as u32)
     }
 
     /// `E`: names and `where P`.
@@ -200,65 +264,5 @@ impl Parser<'_> {
             position,
             of: self.events_and_close(open)?,
         })
-    }
-
-    /// `E then E … [, within D] [, W])` behind an opening parenthesis.
-    pub(super) fn sequence(&mut self, open: Span) -> Parse<ExprKind> {
-        let mut steps = vec![self.step()?];
-        while self.take_word("then") {
-            if self.word_among(&["within", "after", "between"]).is_some()
-                && self.ahead(1).token == Token::Number
-            {
-                let span = self.span();
-                return Err(self.later("a bound between two steps", span));
-            }
-            steps.push(self.step()?);
-        }
-        let (mut within, mut window) = (None, None);
-        while self.take(Token::Comma) {
-            let start = self.span();
-            if let Some(word) = self.word_among(&LATER_SEQUENCE_OPTIONS) {
-                return Err(self.later(&format!("`{word}`"), start));
-            }
-            if self.take_word("within") {
-                let duration = self.duration()?;
-                if self.is_word("after") || self.is_word("before") {
-                    let bound = self.within_window(duration)?;
-                    self.once(&mut window, bound, start, "a window")?;
-                } else {
-                    self.once(&mut within, duration, start, "`within`")?;
-                }
-            } else {
-                let bound = self.window()?;
-                self.once(&mut window, bound, start, "a window")?;
-            }
-        }
-        self.close(open, "`then`, `,` or `)`")?;
-        Ok(ExprKind::Sequence {
-            steps,
-            within,
-            window: window.unwrap_or(Window::Ever),
-        })
-    }
-
-    fn step(&mut self) -> Parse<EventSelector> {
-        let step = self.selector()?;
-        if let Some(word) = self.word_among(&LATER_STEP_WORDS) {
-            let span = self.span();
-            return Err(self.later(&format!("`{word}`"), span));
-        }
-        Ok(step)
-    }
-
-    fn once<T>(&mut self, option: &mut Option<T>, value: T, start: Span, what: &str) -> Parse<()> {
-        if option.replace(value).is_some() {
-            let span = self.since(start);
-            return Err(self.error(
-                "repeated",
-                span,
-                format!("{what} is given twice; a sequence takes one"),
-            ));
-        }
-        Ok(())
     }
 }

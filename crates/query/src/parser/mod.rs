@@ -7,6 +7,7 @@
 mod condition;
 mod event;
 mod predicate;
+mod sequence;
 mod window;
 
 use crate::ast::{AttributeOperand, Expr, ExprKind, Segment, Source, Span};
@@ -19,21 +20,9 @@ use crowdset_types::Number;
 pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Words of the language that a later version knows, so that they are not called typing errors.
-/// Each stands where it would be a function, a window, or part of a sequence.
-const LATER_FUNCTIONS: [&str; 9] = [
-    "had",
-    "changed",
-    "held",
-    "stopped",
-    "restarted",
-    "bucket",
-    "weeks",
-    "months",
-    "periods",
-];
+/// Each stands where it would be a function or a window.
+const LATER_FUNCTIONS: [&str; 4] = ["had", "changed", "held", "bucket"];
 const LATER_WINDOWS: [&str; 4] = ["today", "yesterday", "this", "on"];
-const LATER_STEP_WORDS: [&str; 2] = ["without", "directly"];
-const LATER_SEQUENCE_OPTIONS: [&str; 2] = ["same", "strictly"];
 
 /// The error has been reported; who gets this only has to stop.
 #[derive(Debug)]

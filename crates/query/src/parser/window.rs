@@ -13,16 +13,35 @@ const CALENDAR_UNITS: [(&str, u64); 3] = [("month", 30), ("quarter", 90), ("year
 impl Parser<'_> {
     /// A window, `in` before it if somebody likes.
     pub(super) fn window(&mut self) -> Parse<Window> {
+        match self.zoned_window()? {
+            (window, None) => Ok(window),
+            (_, Some((_, span))) => Err(self.later("the time zone of a window", span)),
+        }
+    }
+
+    /// A window and a zone behind it, with its place; or a zone alone.
+    pub(super) fn zoned_window(&mut self) -> Parse<(Window, Option<(String, Span)>)> {
+        if let Some(zone) = self.zone()? {
+            return Ok((Window::Ever, Some(zone)));
+        }
+        let window = self.checked_window()?;
+        Ok((window, self.zone()?))
+    }
+
+    /// `in 'Europe/Berlin'`, if it stands here.
+    fn zone(&mut self) -> Parse<Option<(String, Span)>> {
+        if !(self.is_word("in") && self.ahead(1).token == Token::Text) {
+            return Ok(None);
+        }
+        let start = self.advance().span;
+        let name = self.text("a time zone")?;
+        Ok(Some((name, self.since(start))))
+    }
+
+    fn checked_window(&mut self) -> Parse<Window> {
         self.take_word("in");
         let start = self.span();
         let window = self.bare_window()?;
-        if self.is_word("in") && self.ahead(1).token == Token::Text {
-            let zone = Span {
-                start: self.span().start,
-                end: self.ahead(1).span.end,
-            };
-            return Err(self.later("the time zone of a window", zone));
-        }
         if checks::is_always_empty(&window) {
             let span = self.since(start);
             let shown = self.slice(span).to_owned();

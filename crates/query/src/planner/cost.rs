@@ -119,10 +119,15 @@ impl Planner<'_> {
                     share,
                 }
             }
-            PlanKind::Sequence { steps, window, .. } => {
+            PlanKind::Sequence(sequence) => {
+                let window = &sequence.window;
                 let (mut rows, mut share) = (self.anchor_rows(window), 1.0);
-                for step in steps {
-                    let events = self.selector_known(step, window);
+                let between = sequence.steps.iter().flat_map(|step| &step.hop.without);
+                for selector in between.chain(&sequence.all) {
+                    rows += self.selector_known(selector, window).rows * ORDERED_SCAN;
+                }
+                for step in &sequence.steps {
+                    let events = self.selector_known(&step.selector, window);
                     rows += events.rows * ORDERED_SCAN;
                     // Having done a step says little; having done it in order halves what is left.
                     share *= events.share() / 2.0;
@@ -154,7 +159,9 @@ impl Planner<'_> {
         let zero = |passes: bool| if passes { 1.0 } else { 0.0 };
         let passes_zero = number_passes(Number::Integer(0), test);
         match measure {
-            PlanMeasure::Count(of) | PlanMeasure::Days(of) => {
+            PlanMeasure::Count(of)
+            | PlanMeasure::Calendar { of, .. }
+            | PlanMeasure::Periods { of, .. } => {
                 let events = self.events_known(of);
                 let factor = if matches!(measure, PlanMeasure::Count(_)) {
                     BARE_SCAN

@@ -169,7 +169,7 @@ impl Planner<'_> {
     }
 
     /// The types of a property over these events; `None` if none of them has it.
-    fn property_types(&self, path: &str, names: &[&str]) -> Option<TypeSet> {
+    pub(super) fn property_types(&self, path: &str, names: &[&str]) -> Option<TypeSet> {
         let mut all: Option<TypeSet> = None;
         for name in names {
             if let Some(types) = self.catalog.property_types(name, path) {

@@ -8,6 +8,7 @@
 mod cost;
 mod event;
 mod saved;
+mod sequence;
 mod test;
 
 use crate::ast::{
@@ -315,31 +316,9 @@ impl Planner<'_> {
             ExprKind::Occurrence { occurrence, test } => {
                 self.occurrence_condition(occurrence, test, expr.span)
             }
-            ExprKind::Sequence {
-                steps,
-                within,
-                window,
-            } => {
-                if steps.is_empty() {
-                    self.report(
-                        Diagnostic::error("sequence", "a sequence needs at least one step"),
-                        expr.span,
-                    );
-                }
-                if let Some(within) = within {
-                    self.check(checks::duration_problem(*within), expr.span);
-                }
-                let steps: Vec<_> = steps.iter().map(|step| self.selector(step)).collect();
-                let window = self.window(window, expr.span);
-                if window.range.is_empty() || steps.iter().any(|step| step.events.is_empty()) {
-                    PlanKind::Nobody
-                } else {
-                    PlanKind::Sequence {
-                        steps,
-                        within: *within,
-                        window,
-                    }
-                }
+            ExprKind::Sequence(sequence) => self.sequence(sequence, expr.span),
+            ExprKind::Lifecycle { events, change } => {
+                return self.lifecycle(events, *change, expr.span);
             }
             ExprKind::Rank { end, size, measure } => self.rank(*end, *size, measure, expr.span),
         };
@@ -461,7 +440,6 @@ impl Planner<'_> {
         const ZERO: Option<Number> = Some(Number::Integer(0));
         let (of, make, nothing): (_, fn(PlanEvents) -> PlanMeasure, _) = match measure {
             Measure::Count(of) => (of, PlanMeasure::Count, ZERO),
-            Measure::Days(of) => (of, PlanMeasure::Days, ZERO),
             Measure::DaysSinceFirst(of) => (of, PlanMeasure::DaysSinceFirst, None),
             Measure::DaysSinceLast(of) => (of, PlanMeasure::DaysSinceLast, None),
             Measure::Aggregate {
@@ -496,6 +474,31 @@ impl Planner<'_> {
                         Aggregate::Sum | Aggregate::Distinct => ZERO,
                         Aggregate::Min | Aggregate::Max | Aggregate::Avg => None,
                     }),
+                };
+            }
+            Measure::Calendar { unit, zone, of } => {
+                if let Some(zone) = zone {
+                    self.check(checks::zone_problem(zone), span);
+                }
+                return match self.events(of) {
+                    Some(of) => Measured::Measure(PlanMeasure::Calendar {
+                        unit: *unit,
+                        zone: zone.clone(),
+                        of,
+                    }),
+                    None => Measured::Constant(ZERO),
+                };
+            }
+            Measure::Periods { length, each, of } => {
+                self.check(checks::period_problem(*length), span);
+                self.check(checks::each_problem(*each), span);
+                return match self.events(of) {
+                    Some(of) => Measured::Measure(PlanMeasure::Periods {
+                        length: *length,
+                        each: *each,
+                        of,
+                    }),
+                    None => Measured::Constant(ZERO),
                 };
             }
             Measure::Attribute(operand) => {

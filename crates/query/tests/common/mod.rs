@@ -3,9 +3,10 @@
 
 use crowdset_query::{
     Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize,
-    Segment, Span, Test, TimePoint, Window, build,
+    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Hop, HopTime,
+    Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit,
+    Position, Predicate, RankEnd, RankSize, Segment, Sequence, SequenceStep, Span, Test, TimePoint,
+    Window, build,
 };
 use crowdset_types::{DurationMillis, Number};
 use proptest::collection::vec;
@@ -288,11 +289,76 @@ fn aggregate() -> impl Strategy<Value = Measure> {
     })
 }
 
+fn period_unit() -> impl Strategy<Value = PeriodUnit> {
+    prop::sample::select(vec![PeriodUnit::Day, PeriodUnit::Week, PeriodUnit::Month])
+}
+
+fn period() -> impl Strategy<Value = DurationMillis> {
+    duration().prop_filter("longer than nothing", |length| length.0 > 0)
+}
+
+fn hop() -> impl Strategy<Value = Hop> {
+    let time = prop_oneof![
+        2 => Just(HopTime::Any),
+        1 => duration().prop_map(HopTime::Within),
+        1 => duration().prop_map(HopTime::After),
+        1 => (duration(), duration()).prop_map(|(least, most)| HopTime::Between(least, most)),
+    ];
+    (time, vec(selector(), 0..3), any::<bool>()).prop_map(|(time, without, directly)| Hop {
+        time,
+        without,
+        directly,
+    })
+}
+
+fn sequence() -> impl Strategy<Value = Sequence> {
+    let step = (selector(), hop()).prop_map(|(events, hop)| SequenceStep { events, hop });
+    (
+        vec(step, 1..4),
+        option::of(duration()),
+        window(),
+        vec(path(), 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(mut steps, within, window, same, strictly)| {
+            steps[0].hop = Hop::default();
+            Sequence {
+                steps,
+                within,
+                window,
+                same,
+                strictly,
+            }
+        })
+}
+
+fn lifecycle() -> impl Strategy<Value = ExprKind> {
+    (selector(), duration(), duration(), any::<bool>()).prop_map(
+        |(events, first, second, stopped)| ExprKind::Lifecycle {
+            events,
+            change: if stopped {
+                Lifecycle::Stopped {
+                    quiet: first,
+                    since: second,
+                }
+            } else {
+                Lifecycle::Restarted {
+                    recent: first,
+                    gap: second,
+                }
+            },
+        },
+    )
+}
+
 fn event_measure() -> impl Strategy<Value = Measure> {
     prop_oneof![
         2 => events().prop_map(Measure::Count),
         2 => aggregate(),
-        1 => events().prop_map(Measure::Days),
+        1 => (period_unit(), zone(), events())
+            .prop_map(|(unit, zone, of)| Measure::Calendar { unit, zone, of }),
+        1 => (period(), 1..4_u32, events())
+            .prop_map(|(length, each, of)| Measure::Periods { length, each, of }),
         1 => events().prop_map(Measure::DaysSinceFirst),
         1 => events().prop_map(Measure::DaysSinceLast),
     ]
@@ -338,13 +404,8 @@ fn condition() -> impl Strategy<Value = ExprKind> {
                 test,
             }
         }),
-        (vec(selector(), 1..4), option::of(duration()), window()).prop_map(
-            |(steps, within, window)| ExprKind::Sequence {
-                steps,
-                within,
-                window
-            }
-        ),
+        sequence().prop_map(ExprKind::Sequence),
+        lifecycle(),
         (any::<bool>(), size, measure).prop_map(|(top, size, measure)| ExprKind::Rank {
             end: if top { RankEnd::Top } else { RankEnd::Bottom },
             size,

@@ -6,6 +6,7 @@
 
 mod rng;
 mod segment;
+mod sequence;
 mod world;
 
 pub use rng::Rng;

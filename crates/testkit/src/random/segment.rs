@@ -53,21 +53,21 @@ const PATHS: [&str; 10] = [
     "ok",
     "odd name",
 ];
-const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"];
+pub(super) const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"];
 
 /// A random segment for a world, nested to at most `depth`.
 pub fn segment(rng: &mut Rng, world: &World, depth: usize) -> Segment {
     Segment::new(Maker { rng, world }.expr(depth))
 }
 
-struct Maker<'a> {
-    rng: &'a mut Rng,
+pub(super) struct Maker<'a> {
+    pub(super) rng: &'a mut Rng,
     world: &'a World,
 }
 
 /// What the values of an operand are mostly, which decides what is worth comparing them with.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Any,
     Number,
     Text,
@@ -100,18 +100,9 @@ impl Maker<'_> {
                 occurrence: self.occurrence(1),
                 test: self.occurrence_test(),
             },
-            55..=62 => {
-                let steps = (0..*self.rng.pick(&[1, 2, 2, 3, 3, 4]))
-                    .map(|_| self.selector())
-                    .collect();
-                let within = self.rng.chance(60).then(|| self.length());
-                ExprKind::Sequence {
-                    steps,
-                    within,
-                    window: self.window(1),
-                }
-            }
-            63..=69 => self.rank(),
+            55..=62 => ExprKind::Sequence(self.sequence()),
+            63 | 64 => self.lifecycle(),
+            65..=69 => self.rank(),
             70..=79 => ExprKind::Not(Box::new(self.expr(depth - 1))),
             80..=89 => {
                 let parts = self.parts(depth);
@@ -254,7 +245,7 @@ impl Maker<'_> {
         }
     }
 
-    fn selector(&mut self) -> EventSelector {
+    pub(super) fn selector(&mut self) -> EventSelector {
         let names = match self.rng.below(10) {
             0 => EventNames::Any { except: Vec::new() },
             1 => EventNames::Any {
@@ -342,7 +333,7 @@ impl Maker<'_> {
             .then(|| (*self.rng.pick(&ZONES)).to_owned())
     }
 
-    fn path(&mut self) -> (String, Kind) {
+    pub(super) fn path(&mut self) -> (String, Kind) {
         let path = if self.rng.chance(4) {
             "unheard"
         } else {
@@ -503,14 +494,14 @@ impl Maker<'_> {
         }
     }
 
-    fn length(&mut self) -> DurationMillis {
+    pub(super) fn length(&mut self) -> DurationMillis {
         if self.rng.chance(3) {
             return DurationMillis(0);
         }
         DurationMillis(*self.rng.pick(&LENGTHS))
     }
 
-    fn window(&mut self, anchors: usize) -> Window {
+    pub(super) fn window(&mut self, anchors: usize) -> Window {
         match self.rng.below(if anchors == 0 { 20 } else { 26 }) {
             0..=4 | 15..=19 => Window::Ever,
             5..=8 => {
@@ -605,9 +596,9 @@ impl Maker<'_> {
 
     fn measure(&mut self) -> Measure {
         let of = self.event_window(1);
-        match self.rng.below(12) {
+        match self.rng.below(14) {
             0..=2 => Measure::Count(of),
-            3 => Measure::Days(of),
+            3 | 12 | 13 => self.period_measure(of),
             4 => Measure::DaysSinceFirst(of),
             5 => Measure::DaysSinceLast(of),
             _ => {

@@ -2,9 +2,13 @@
 
 use super::value::{cast, key, order};
 use super::{Inquiry, ReferenceError};
-use crowdset_query::{Aggregate, Cast, EventWindow, Measure};
+use crowdset_query::{Aggregate, Cast, EventWindow, Measure, PeriodUnit};
 use crowdset_types::{ExactSum, Number, Value, compare_numbers, parse_number};
+use jiff::Timestamp;
+use jiff::civil::{Date, ISOWeekDate, Weekday};
+use jiff::tz::TimeZone;
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -13,10 +17,41 @@ pub(super) fn events_of(measure: &Measure) -> Option<&EventWindow> {
     match measure {
         Measure::Count(of)
         | Measure::Aggregate { of, .. }
-        | Measure::Days(of)
+        | Measure::Calendar { of, .. }
+        | Measure::Periods { of, .. }
         | Measure::DaysSinceFirst(of)
         | Measure::DaysSinceLast(of) => Some(of),
         _ => None,
+    }
+}
+
+/// The day of an instant in a zone: it begins with its first instant, though a clock that is set
+/// back past midnight may show the day before once more.
+fn day(at: i64, zone: &TimeZone) -> Date {
+    let shown = Timestamp::from_millisecond(at)
+        .expect("an instant in range")
+        .to_zoned(zone.clone())
+        .date();
+    let next = shown.tomorrow().expect("a day in range");
+    let begun = next.to_zoned(zone.clone()).expect("a day in range");
+    if begun.timestamp().as_millisecond() <= at {
+        next
+    } else {
+        shown
+    }
+}
+
+/// The first day of the period that a day lies in.
+fn period(unit: PeriodUnit, day: Date) -> Date {
+    match unit {
+        PeriodUnit::Day => day,
+        PeriodUnit::Week => {
+            let week = day.iso_week_date();
+            ISOWeekDate::new(week.year(), week.week(), Weekday::Monday)
+                .expect("every week has a Monday")
+                .date()
+        }
+        PeriodUnit::Month => day.first_of_month(),
     }
 }
 
@@ -31,15 +66,25 @@ impl Inquiry<'_> {
                 cast,
                 of,
             } => aggregate(*function, self.values(property, *cast, of)?),
-            Measure::Days(of) => {
-                let mut days: Vec<i64> = self
+            Measure::Calendar { unit, zone, of } => {
+                let zone = zone.as_deref().map_or(TimeZone::UTC, |zone| {
+                    TimeZone::get(zone).expect("a known zone")
+                });
+                let periods: BTreeSet<Date> = self
                     .events(of)?
                     .iter()
-                    .map(|event| event.at.div_euclid(DAY_MS))
+                    .map(|event| period(*unit, day(event.at, &zone)))
                     .collect();
-                days.sort_unstable();
-                days.dedup();
-                Some(Number::Integer(days.len() as i64))
+                Some(Number::Integer(periods.len() as i64))
+            }
+            Measure::Periods { length, each, of } => {
+                let end = self.window(&of.window)?.to;
+                let mut slices: BTreeMap<i64, u32> = BTreeMap::new();
+                for event in self.events(of)? {
+                    *slices.entry((end - 1 - event.at) / length.0).or_default() += 1;
+                }
+                let full = slices.values().filter(|held| *held >= each);
+                Some(Number::Integer(full.count() as i64))
             }
             Measure::DaysSinceFirst(of) => self
                 .events(of)?

@@ -174,11 +174,10 @@ impl<'a> Evaluation<'a> {
             ExprKind::Occurrence { occurrence, test } => {
                 self.each(|user| user.occurrence_holds(occurrence, test))
             }
-            ExprKind::Sequence {
-                steps,
-                within,
-                window,
-            } => self.each(|user| user.sequence(steps, within.map(|within| within.0), window)),
+            ExprKind::Sequence(sequence) => self.each(|user| user.sequence(sequence)),
+            ExprKind::Lifecycle { events, change } => {
+                self.each(|user| user.lifecycle(events, *change))
+            }
             ExprKind::Rank { end, size, measure } => self.rank(*end, *size, measure),
             other => panic!("the reference does not know {other:?}"),
         }

@@ -8,7 +8,7 @@ use crowdset_types::{TimestampMillis, Value};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instants {
     from: i64,
-    to: i64,
+    pub(super) to: i64,
 }
 
 impl Instants {

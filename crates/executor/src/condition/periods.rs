@@ -1,0 +1,420 @@
+//! Measures that count stretches of time: calendar periods and slices with events in them.
+//!
+//! All become numbers per row, small ones where they can be, and sets of numbers per user.
+
+use super::measure::UserSets;
+use crate::EvalError;
+use crate::dataset::Binder;
+use crate::events::{Events, Rows, UserBounds};
+use crate::kernel::{BLOCK, Machine};
+use crate::profile::Tally;
+use crate::scratch::Scratch;
+use crate::words::Words;
+use crowdset_query::{PeriodUnit, PlanEvents};
+use crowdset_storage::TimeOffsets;
+use crowdset_types::{CHUNK_USERS, ChunkId, DurationMillis};
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+const DAY_MS: i64 = 86_400_000;
+const WEEK_MS: i64 = 7 * DAY_MS;
+
+/// A Monday, from which weeks are counted: 1970-01-05.
+const MONDAY_MS: i64 = 4 * DAY_MS;
+
+/// `days(…)`, `weeks(…)`, `months(…)`, made ready.
+pub(crate) struct Calendar<'a> {
+    events: Events<'a>,
+    periods: Periods,
+}
+
+/// The periods that may hold rows.
+enum Periods {
+    /// UTC days, from this instant on.
+    Days { start: i64, len: u64 },
+    /// UTC weeks, from this instant on.
+    Weeks { start: i64, len: u64 },
+    /// Where each period begins; the first at or before every row.
+    Table(Vec<i64>),
+}
+
+impl<'a> Calendar<'a> {
+    pub(crate) fn bind(
+        binder: Binder<'a>,
+        unit: PeriodUnit,
+        zone: Option<&str>,
+        events: &'a PlanEvents,
+    ) -> Result<Self, EvalError> {
+        let events = Events::bind(binder, events)?;
+        let (first, last) = span(&events);
+        let aligned = |origin: i64, length: i64| {
+            let start = (first - origin).div_euclid(length) * length + origin;
+            (start, ((last - start) / length + 1) as u64)
+        };
+        let periods = match (unit, zone) {
+            (PeriodUnit::Day, None) => {
+                let (start, len) = aligned(0, DAY_MS);
+                Periods::Days { start, len }
+            }
+            (PeriodUnit::Week, None) => {
+                let (start, len) = aligned(MONDAY_MS, WEEK_MS);
+                Periods::Weeks { start, len }
+            }
+            (unit, zone) => {
+                let zone = match zone {
+                    None => TimeZone::UTC,
+                    Some(name) => TimeZone::get(name).map_err(|_| EvalError::Zone {
+                        zone: name.to_owned(),
+                    })?,
+                };
+                Periods::Table(starts(unit, &zone, first, last))
+            }
+        };
+        Ok(Self { events, periods })
+    }
+
+    pub(crate) fn events(&self) -> &Events<'a> {
+        &self.events
+    }
+
+    /// The number of each user's periods.
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) -> Box<[u32; CHUNK_USERS]> {
+        let events = &self.events;
+        let mut set = UserSets::new(
+            scratch,
+            match &self.periods {
+                Periods::Days { len, .. } | Periods::Weeks { len, .. } => *len,
+                Periods::Table(starts) => starts.len() as u64,
+            },
+        );
+        let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+        let mut visit = |rows: &Rows<'_>| match &self.periods {
+            Periods::Days { start, .. } => add_aligned::<DAY_MS>(events, *start, rows, &mut set),
+            Periods::Weeks { start, .. } => add_aligned::<WEEK_MS>(events, *start, rows, &mut set),
+            Periods::Table(starts) => {
+                // Rows of a chunk ascend in time, so the period only ever moves on.
+                let mut period = 0;
+                for_each_block(events, rows, |users, mask, times, numbers| {
+                    for (number, &time) in numbers.iter_mut().zip(times) {
+                        while starts.get(period + 1).is_some_and(|&start| start <= time) {
+                            period += 1;
+                        }
+                        *number = period as u64;
+                    }
+                    set.add(users, mask, numbers, |number| number);
+                });
+            }
+        };
+        events.scan(machine, chunk, wanted, bounds.as_ref(), tally, &mut visit);
+        if let Some(bounds) = bounds {
+            bounds.give(scratch);
+        }
+        set.count(scratch)
+    }
+}
+
+/// The first and the last instant that a row may have.
+fn span(events: &Events<'_>) -> (i64, i64) {
+    let ranges = || events.sources.iter().map(|source| source.range);
+    let first = ranges().map(|range| range.from.0).min().unwrap_or(0);
+    let last = ranges().map(|range| range.to.0 - 1).max().unwrap_or(first);
+    (first, last)
+}
+
+/// Where the periods begin that lie between two instants, the first of them at or before `first`.
+/// A period begins with the first instant of its first day in the zone.
+fn starts(unit: PeriodUnit, zone: &TimeZone, first: i64, last: i64) -> Vec<i64> {
+    let of_instant = |at: i64| {
+        let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::MIN);
+        at.to_zoned(zone.clone()).date()
+    };
+    let begin_of = |date: Date| match unit {
+        PeriodUnit::Day => date,
+        PeriodUnit::Week => {
+            let past = date.weekday().since(Weekday::Monday);
+            date.saturating_sub(i64::from(past).days())
+        }
+        PeriodUnit::Month => date.first_of_month(),
+    };
+    let step = match unit {
+        PeriodUnit::Day => 1.day(),
+        PeriodUnit::Week => 1.week(),
+        PeriodUnit::Month => 1.month(),
+    };
+    // A clock set back past midnight shows the day before once more: begin a period earlier.
+    let mut date = begin_of(begin_of(of_instant(first)).saturating_sub(step));
+    let mut starts = Vec::new();
+    loop {
+        // Midnight, or where the clock skips it the first instant after.
+        let start = date
+            .to_zoned(zone.clone())
+            .map_or(i64::MIN, |start| start.timestamp().as_millisecond());
+        if start > last {
+            break;
+        }
+        // A day that a zone skips begins where the next one does.
+        if starts.last() != Some(&start) {
+            starts.push(start);
+        }
+        let Ok(next) = date.checked_add(step) else {
+            break;
+        };
+        date = next;
+    }
+    starts
+}
+
+/// Adds to each row's user the number of its period, of so many milliseconds each.
+fn add_aligned<const LENGTH: i64>(
+    events: &Events<'_>,
+    start: i64,
+    rows: &Rows<'_>,
+    set: &mut UserSets,
+) {
+    let times = events.sources[rows.source].stream.times();
+    // Milliseconds from the first period to the base; no row counts from before it.
+    let lead = times.base.wrapping_sub(start);
+    match times.offsets {
+        TimeOffsets::U32(offsets) => set.add(
+            rows.users,
+            rows.mask,
+            &offsets[rows.range.clone()],
+            |offset| (lead.wrapping_add(i64::from(offset)) as u64) / LENGTH as u64,
+        ),
+        TimeOffsets::U64(offsets) => set.add(
+            rows.users,
+            rows.mask,
+            &offsets[rows.range.clone()],
+            |offset| (lead.wrapping_add(offset as i64) as u64) / LENGTH as u64,
+        ),
+    }
+}
+
+/// Hands out users, mask and times of rows, and room for a number each, block by block.
+fn for_each_block(
+    events: &Events<'_>,
+    rows: &Rows<'_>,
+    mut visit: impl FnMut(&[u16], Option<&[u8]>, &[i64], &mut [u64]),
+) {
+    let source = &events.sources[rows.source];
+    let mut times = [0_i64; BLOCK];
+    let mut numbers = [0_u64; BLOCK];
+    for start in (0..rows.users.len()).step_by(BLOCK) {
+        let end = rows.users.len().min(start + BLOCK);
+        let (times, numbers) = (&mut times[..end - start], &mut numbers[..end - start]);
+        source.read_times(rows.range.start + start..rows.range.start + end, times);
+        let mask = rows.mask.map(|mask| &mask[start..end]);
+        visit(&rows.users[start..end], mask, times, numbers);
+    }
+}
+
+/// `periods(…)`, made ready.
+pub(crate) struct Slices<'a> {
+    events: Events<'a>,
+    length: i64,
+    each: u32,
+    /// The instant after the last slice, unless a user's own window ends earlier.
+    end: i64,
+}
+
+impl<'a> Slices<'a> {
+    pub(crate) fn bind(
+        binder: Binder<'a>,
+        length: DurationMillis,
+        each: u32,
+        events: &'a PlanEvents,
+    ) -> Result<Self, EvalError> {
+        Ok(Self {
+            events: Events::bind(binder, events)?,
+            length: length.0.max(1),
+            each,
+            end: events.window.range.to.0,
+        })
+    }
+
+    pub(crate) fn events(&self) -> &Events<'a> {
+        &self.events
+    }
+
+    /// The number of each user's slices that hold enough.
+    pub(crate) fn eval(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) -> Box<[u32; CHUNK_USERS]> {
+        let events = &self.events;
+        let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+        let counts = match &bounds {
+            None if self.each == 1 => self.eval_any(machine, chunk, wanted, scratch, tally),
+            bounds => self.eval_counted(machine, chunk, wanted, bounds.as_ref(), scratch, tally),
+        };
+        if let Some(bounds) = bounds {
+            bounds.give(scratch);
+        }
+        counts
+    }
+
+    /// Slices with any event, the same for all users.
+    fn eval_any(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) -> Box<[u32; CHUNK_USERS]> {
+        let (first, last) = span(&self.events);
+        let number = |time: i64| (self.end - 1).wrapping_sub(time) as u64 / self.length as u64;
+        // The latest slice that may hold a row is number 0, so that few bits do.
+        let skipped = number(last);
+        let mut set = UserSets::new(scratch, number(first) - skipped + 1);
+        let mut visit = |rows: &Rows<'_>| {
+            for_each_block(&self.events, rows, |users, mask, times, numbers| {
+                for (out, &time) in numbers.iter_mut().zip(times) {
+                    *out = number(time).wrapping_sub(skipped);
+                }
+                set.add(users, mask, numbers, |number| number);
+            });
+        };
+        self.events
+            .scan(machine, chunk, wanted, None, tally, &mut visit);
+        set.count(scratch)
+    }
+
+    /// Slices with so many events, or of windows of the users' own.
+    fn eval_counted(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        wanted: &Words,
+        bounds: Option<&UserBounds>,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) -> Box<[u32; CHUNK_USERS]> {
+        let mut pairs = std::mem::take(&mut scratch.wide_pairs);
+        pairs.clear();
+        let mut visit = |rows: &Rows<'_>| {
+            for_each_block(&self.events, rows, |users, mask, times, _| {
+                for (index, (&user, &time)) in users.iter().zip(times).enumerate() {
+                    if mask.is_some_and(|mask| mask[index] == 0) {
+                        continue;
+                    }
+                    let end = bounds.map_or(self.end, |bounds| {
+                        self.end.min(bounds.high[user as usize].saturating_add(1))
+                    });
+                    let slice = (end - 1).wrapping_sub(time) as u64 / self.length as u64;
+                    pairs.push((user, u128::from(slice)));
+                }
+            });
+        };
+        self.events
+            .scan(machine, chunk, wanted, bounds, tally, &mut visit);
+        pairs.sort_unstable();
+        let mut counts = scratch.u32s.take();
+        counts.fill(0);
+        for slice in pairs.chunk_by(|left, right| left == right) {
+            counts[slice[0].0 as usize] += u32::from(slice.len() >= self.each as usize);
+        }
+        scratch.wide_pairs = pairs;
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crowdset_types::TimestampMillis;
+
+    fn at(text: &str) -> i64 {
+        TimestampMillis::parse(text).unwrap().0.0
+    }
+
+    fn starts_of(unit: PeriodUnit, zone: &str, first: &str, last: &str) -> Vec<String> {
+        let zone = TimeZone::get(zone).unwrap();
+        starts(unit, &zone, at(first), at(last))
+            .into_iter()
+            .map(|start| TimestampMillis(start).to_string())
+            .collect()
+    }
+
+    #[test]
+    fn periods_begin_at_the_first_instant_of_a_day() {
+        assert_eq!(
+            starts_of(
+                PeriodUnit::Day,
+                "Europe/Berlin",
+                "2026-03-28T23:30:00Z",
+                "2026-03-30T12:00:00Z"
+            ),
+            [
+                "2026-03-27T23:00:00Z",
+                "2026-03-28T23:00:00Z",
+                "2026-03-29T22:00:00Z"
+            ]
+        );
+        // Midnight is skipped.
+        assert_eq!(
+            starts_of(
+                PeriodUnit::Day,
+                "America/Sao_Paulo",
+                "2018-11-03T12:00:00Z",
+                "2018-11-04T12:00:00Z"
+            )
+            .last()
+            .unwrap(),
+            "2018-11-04T03:00:00Z"
+        );
+        // A day that never was: one start for it and the next.
+        let apia = starts_of(
+            PeriodUnit::Day,
+            "Pacific/Apia",
+            "2011-12-30T00:00:00Z",
+            "2011-12-31T12:00:00Z",
+        );
+        assert_eq!(apia.len(), 4, "{apia:?}");
+        assert!(apia.is_sorted());
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        assert_eq!(
+            starts_of(
+                PeriodUnit::Week,
+                "UTC",
+                "2026-01-01T00:00:00Z",
+                "2026-01-12"
+            ),
+            [
+                "2025-12-22T00:00:00Z",
+                "2025-12-29T00:00:00Z",
+                "2026-01-05T00:00:00Z",
+                "2026-01-12T00:00:00Z"
+            ]
+        );
+        assert_eq!(
+            starts_of(
+                PeriodUnit::Month,
+                "America/New_York",
+                "2026-03-01T04:59:59Z",
+                "2026-04-01T04:00:00Z"
+            ),
+            [
+                "2026-01-01T05:00:00Z",
+                "2026-02-01T05:00:00Z",
+                "2026-03-01T05:00:00Z",
+                "2026-04-01T04:00:00Z"
+            ]
+        );
+    }
+}
