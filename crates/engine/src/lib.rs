@@ -42,6 +42,7 @@
 //! - Files of the three tables instead of batches: [`Engine::load`], [`Tables`], [`LoadOptions`].
 //! - A segment in Rust instead of text: [`segment`]. Its JSON form: [`Segment::to_json`].
 //! - The plan, and what it cost: [`Snapshot::prepare`], [`Snapshot::analyze`].
+//! - One user, with the reasons: [`Snapshot::why`], [`Snapshot::contains`].
 //! - Many segments in one pass: [`Snapshot::evaluate_many`].
 //! - Cancellation and progress: [`Control`] in [`EvalOptions`], and [`LoadOptions`].
 //! - What is in a store, and whether it is sound: [`Snapshot::stats`], [`Snapshot::verify`].
@@ -61,6 +62,7 @@ pub mod stats;
 mod tables;
 mod verify;
 mod whole;
+mod why;
 
 pub use analysis::Analysis;
 pub use as_of::AsOf;
@@ -75,14 +77,19 @@ pub use options::EngineOptions;
 pub use snapshot::{EvalOptions, Prepared, Snapshot};
 pub use tables::tables_in_folder;
 pub use verify::{Fault, Verification};
+pub use why::{NextChange, Why, WhyKind, WhyNode};
 
 pub use arrow;
-pub use crowdset_executor::{Control, EvalError, ExecOptions, Kernels, NodeProfile, Path};
+pub use crowdset_executor::{
+    Control, EvalError, ExecOptions, FoundEvent, Kernels, Miss, NodeProfile, Path, Place,
+};
 pub use crowdset_query::{
     Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,
     Severity, Suggestion,
 };
-pub use crowdset_types::{DurationMillis, ParseTimeError, TimeRange, TimestampMillis};
+pub use crowdset_types::{
+    DurationMillis, Number, ParseTimeError, TimeRange, TimestampMillis, Value,
+};
 
 /// Segments built in Rust: the same trees as from text and JSON.
 ///

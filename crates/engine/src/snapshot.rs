@@ -6,6 +6,7 @@ use crate::error::EvaluateError;
 use crate::state::State;
 use crate::stats::Stats;
 use crate::verify::Verification;
+use crate::why::Why;
 use crate::{AsOf, Catalog, Control, Diagnostic, EvalError, Plan, Segment};
 use crowdset_executor::{self as executor, ExecOptions};
 use crowdset_query::{PlanOptions, plan};
@@ -132,19 +133,69 @@ impl Snapshot {
         user_id: &str,
         as_of: AsOf,
     ) -> Result<bool, EvaluateError> {
-        let prepared = self.prepare(segment, as_of)?;
-        self.state.touch_ids()?;
-        let Some(user) = self.state.users.find(user_id) else {
-            return Ok(false);
-        };
-        let options = &prepared.options;
-        Ok(executor::contains(
-            &self.state.dataset,
-            &prepared.plan,
-            user,
-            &options.execution,
-            &options.control,
-        )?)
+        self.prepare(segment, as_of)?.contains(user_id)
+    }
+
+    /// Whether `segment` selects one user at `as_of`, and why: each condition with what was found,
+    /// the events it rests on and what was missing, and the next instant at which time alone changes
+    /// the answer.
+    ///
+    /// # Cost
+    ///
+    /// Reads one user's rows, each event name once. The next change asks about the user at every
+    /// later instant at which an event or a value enters or leaves a window, until the answer
+    /// differs; a segment that ranks users looks at everybody each time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
+    /// use crowdset::arrow::record_batch::RecordBatch;
+    /// use crowdset::{AsOf, Engine, NextChange, Segment, TimestampMillis};
+    /// use std::sync::Arc;
+    ///
+    /// let engine = Engine::in_memory();
+    /// engine.append(&RecordBatch::try_from_iter([
+    ///     ("event_id", Arc::new(StringArray::from(vec!["e1"])) as ArrayRef),
+    ///     ("user_id", Arc::new(StringArray::from(vec!["ada"])) as ArrayRef),
+    ///     ("event_name", Arc::new(StringArray::from(vec!["purchase"])) as ArrayRef),
+    ///     ("timestamp", Arc::new(TimestampMillisecondArray::from(vec![1_000])) as ArrayRef),
+    /// ])?)?;
+    ///
+    /// let segment: Segment = "count(purchase, last 5 seconds) >= 2".parse()?;
+    /// let why = engine.snapshot().why(&segment, "ada", AsOf::at_millis(3_000))?;
+    /// assert!(!why.is_in);
+    /// let tree = why.tree.expect("a user of the universe");
+    /// assert_eq!(tree.miss.expect("not true").text, "1 of at least 2");
+    /// // The only purchase leaves the window, which changes nothing.
+    /// assert_eq!(why.next_change, NextChange::Never);
+    ///
+    /// let segment: Segment = "not did(purchase, last 5 seconds)".parse()?;
+    /// let why = engine.snapshot().why(&segment, "ada", AsOf::at_millis(3_000))?;
+    /// assert_eq!(why.next_change, NextChange::At(TimestampMillis(6_001)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn why(&self, segment: &Segment, user_id: &str, as_of: AsOf) -> Result<Why, EvaluateError> {
+        self.why_with(segment, user_id, as_of, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::why`]; with `strict`, unknown names are errors too.
+    pub fn why_with(
+        &self,
+        segment: &Segment,
+        user_id: &str,
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Why, EvaluateError> {
+        crate::why::why(self, segment, user_id, as_of, options)
     }
 
     /// Resolves `segment` against this state at `as_of`, to be run any number of times.
@@ -352,6 +403,27 @@ impl Prepared {
         // Checked once per state, so that reading the members' ids cannot fail later.
         self.snapshot.state.touch_ids()?;
         Ok(self.audience(self.set()?))
+    }
+
+    /// Whether it selects one user; no for an id that was never seen. Reads that user's rows only,
+    /// unless it ranks users: microseconds, most of them spent looking for the rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::run`].
+    pub fn contains(&self, user_id: &str) -> Result<bool, EvaluateError> {
+        let (state, options) = (&self.snapshot.state, &self.options);
+        state.touch_ids()?;
+        let Some(user) = state.users.find(user_id) else {
+            return Ok(false);
+        };
+        Ok(executor::contains(
+            &state.dataset,
+            &self.plan,
+            user,
+            &options.execution,
+            &options.control,
+        )?)
     }
 
     /// How many users it selects. Does not read user ids, so it is the quickest first question to a

@@ -1,4 +1,4 @@
-//! The ways to ask: one plan, many at once, sizes only, one user, with a profile.
+//! The ways to ask about everybody: one plan, many at once, sizes only, with a profile.
 
 use crate::audience::Audience;
 use crate::control::Control;
@@ -6,11 +6,10 @@ use crate::dataset::Dataset;
 use crate::profile::{NodeProfile, Tally};
 use crate::program::Program;
 use crate::schedule::Schedule;
-use crate::scratch::Scratch;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_query::Plan;
-use crowdset_types::{CHUNK_WORDS, UserOrdinal};
+use crowdset_types::CHUNK_WORDS;
 
 /// The users of the universe that a plan selects.
 ///
@@ -86,40 +85,6 @@ pub fn count_many(
         }
     }
     Ok(totals)
-}
-
-/// Whether a plan selects one user. Only the user's chunk is worked on, unless the plan ranks
-/// everybody.
-///
-/// # Errors
-///
-/// As [`evaluate`].
-pub fn contains(
-    dataset: &Dataset,
-    plan: &Plan,
-    user: UserOrdinal,
-    options: &ExecOptions,
-    control: &Control,
-) -> Result<bool, EvalError> {
-    if user.chunk().index() >= dataset.users.chunks() {
-        return Ok(false);
-    }
-    let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, &[plan], options, &schedule, control, false)?;
-    let within = usize::from(user.within_chunk());
-    let mut wanted = words::EMPTY;
-    words::set(&mut wanted, within);
-    let mut is_in = false;
-    program.run_chunk(
-        schedule.machine(),
-        user.chunk(),
-        Some(&wanted),
-        &mut Scratch::default(),
-        |_, found| {
-            is_in = words::get(found, within);
-        },
-    );
-    Ok(is_in)
 }
 
 /// The users a plan selects, and what each of its nodes took, in order of the nodes' numbers.

@@ -31,6 +31,7 @@ mod evaluate;
 mod events;
 mod filter;
 mod kernel;
+mod one;
 mod options;
 mod profile;
 mod program;
@@ -44,6 +45,10 @@ pub use audience::Audience;
 pub use control::{Control, ProgressFn};
 pub use dataset::{Dataset, ListSets, PartitionHandle};
 pub use error::EvalError;
-pub use evaluate::{contains, count_many, evaluate, evaluate_many, profile};
+pub use evaluate::{count_many, evaluate, evaluate_many, profile};
+pub use one::{
+    Finding, FoundEvent, Joins, Miss, OneUser, Place, attribute_changes, attribute_values,
+    contains, event_instants,
+};
 pub use options::{ExecOptions, Kernels};
 pub use profile::{NodeProfile, Path};

@@ -3,7 +3,7 @@
 //! with every optimisation switched on and off, against the reference that reads user by user.
 
 use crowdset_executor::{
-    Audience, Control, Dataset, ExecOptions, Kernels, ListSets, PartitionHandle, contains,
+    Audience, Control, Dataset, ExecOptions, Kernels, ListSets, OneUser, PartitionHandle, contains,
     count_many, evaluate, evaluate_many, profile,
 };
 use crowdset_index::{Policy, TermGroup, TermIndex, TermIndexBuilder};
@@ -332,13 +332,22 @@ fn check(seed: u64, world: &World, segments: usize) {
         assert_eq!(profiled, first);
         assert_eq!(nodes.len(), plan.node_count as usize, "{segment}");
         let ordinals = data.users.ordinals();
-        for user in (0..3).map(|_| UserOrdinal(rng.below(ordinals.max(1)) as u32)) {
-            let is_in = contains(&data, &plan, user, &options[31], &control).expect("sound bytes");
+        // Every user of a small world, some of a large one.
+        let step = (ordinals / 16).max(1);
+        for user in (rng.below(step)..ordinals).step_by(step) {
+            let user = UserOrdinal(user as u32);
+            let options = rng.pick(&options);
+            let is_in = contains(&data, &plan, user, options, &control).expect("sound bytes");
+            let one = OneUser::new(&data, user, options, &control);
+            let kept = one.contains(&plan).expect("sound bytes");
+            // Asked again, from the rows that were kept.
+            let finding = one.finding(&plan).expect("sound bytes");
             assert_eq!(
-                is_in,
-                first.contains(user),
-                "seed {seed}, user {user}: {segment}"
+                [is_in, kept, finding.is_true && one.is_in_universe()],
+                [first.contains(user); 3],
+                "seed {seed}, user {user}, as of {as_of}: {segment}"
             );
+            assert!(!finding.is_true || finding.miss.is_none(), "{segment}");
         }
         plans.push((plan, first));
     }

@@ -70,6 +70,7 @@ pub mod build;
 mod catalog;
 mod checks;
 mod diagnostic;
+mod drift;
 mod explain;
 mod json;
 mod lexer;
@@ -87,6 +88,7 @@ pub use ast::{
 };
 pub use catalog::{Catalog, TypeSet};
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
+pub use drift::{Drift, DriftEdge, DriftInstants};
 pub use plan::{
     Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanHop, PlanKind,
     PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,

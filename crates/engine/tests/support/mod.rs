@@ -1,6 +1,9 @@
 //! What the agreement tests share: small worlds through the real load path, and answers by every
 //! path there is.
 
+// Each test file is a program of its own and uses a part of this.
+#![allow(dead_code, reason = "shared by several test programs")]
+
 use crowdset::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray,
 };

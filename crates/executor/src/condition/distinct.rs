@@ -258,7 +258,7 @@ fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]
 }
 
 /// A number that is the same for equal values of one type, and for no others.
-fn key(value: &ValueRef<'_>, texts: &mut HashMap<(bool, String), u64>) -> u128 {
+pub(crate) fn key(value: &ValueRef<'_>, texts: &mut HashMap<(bool, String), u64>) -> u128 {
     let mut number_of = |is_array: bool, text: &str| {
         let next = texts.len() as u64;
         *texts.entry((is_array, text.to_owned())).or_insert(next)

@@ -11,8 +11,8 @@ mod sequence;
 mod tie;
 
 pub(crate) use chains::Gathered;
-pub(crate) use distinct::SLOTS;
-pub(crate) use measure::MeasureCondition;
+pub(crate) use distinct::{SLOTS, key as distinct_key};
+pub(crate) use measure::{MeasureCondition, number_test};
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
 pub(crate) use rank::Rank;
 pub(crate) use sequence::Sequence;

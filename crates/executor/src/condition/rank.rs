@@ -5,6 +5,7 @@ use super::measure::{Measure, Numbers};
 use crate::EvalError;
 use crate::control::Control;
 use crate::dataset::Binder;
+use crate::one::Place;
 use crate::profile::Tally;
 use crate::schedule::{Schedule, Work};
 use crate::words;
@@ -52,18 +53,80 @@ impl<'a> Rank<'a> {
         schedule: &Schedule,
         control: &Control,
     ) -> Result<(Vec<u64>, Tally), EvalError> {
-        let chunks = self.users.chunks();
+        let size = match self.size {
+            RankSize::Users(users) => users,
+            RankSize::Percent(_) => u64::MAX,
+        };
+        let (mut raw, mut any, candidates, tally) = self.measure_all(schedule, control, size)?;
+        let size = self.size_of(candidates);
+        self.keep_raw(&mut raw, size);
+        self.keep_any(&mut any, size);
+        let mut selected = vec![0; self.users.chunks() * CHUNK_WORDS];
+        for ordinal in raw
+            .iter()
+            .map(|(_, user)| user)
+            .chain(any.iter().map(|(_, user)| user))
+        {
+            selected[*ordinal as usize / 64] |= 1_u64 << (ordinal % 64);
+        }
+        Ok((selected, tally))
+    }
+
+    /// Where one user stands.
+    pub(crate) fn place(
+        &self,
+        user: UserOrdinal,
+        schedule: &Schedule,
+        control: &Control,
+    ) -> Result<Place, EvalError> {
+        let (raw, any, candidates, _) = self.measure_all(schedule, control, u64::MAX)?;
+        let position = self
+            .position(&raw, user, |left, right| left.cmp(&right))
+            .or_else(|| self.position(&any, user, compare_any));
+        Ok(Place {
+            position,
+            candidates,
+            size: self.size_of(candidates),
+        })
+    }
+
+    /// The place of one user among the measured, from 1.
+    fn position<T: Copy>(
+        &self,
+        users: &[(T, u32)],
+        user: UserOrdinal,
+        compare: impl Fn(T, T) -> Ordering,
+    ) -> Option<u64> {
+        let own = *users.iter().find(|(_, other)| *other == user.0)?;
+        let before = users
+            .iter()
+            .filter(|other| self.order(**other, own, &compare).is_lt());
+        Some(before.count() as u64 + 1)
+    }
+
+    /// Measures everybody; of each chunk at least the first `size` of the ranking are kept. Also
+    /// returns how many candidates there are.
+    #[allow(
+        clippy::type_complexity,
+        reason = "two kinds of numbers, one of them empty"
+    )]
+    fn measure_all(
+        &self,
+        schedule: &Schedule,
+        control: &Control,
+        size: u64,
+    ) -> Result<(Vec<(i64, u32)>, Vec<(Number, u32)>, u64, Tally), EvalError> {
         let rows = self
             .measure
             .events()
             .map_or(0, |events| events.cost_rows() * 3);
         let work = Work {
-            chunks,
+            chunks: self.users.chunks(),
             rows,
             conditions: 2,
         };
         let measured = schedule.run(work, control, |chunk, scratch| {
-            Ok(self.measure_chunk(schedule, chunk, scratch))
+            Ok(self.measure_chunk(schedule, chunk, scratch, size))
         })?;
         let mut tally = Tally::default();
         let mut candidates = 0;
@@ -76,26 +139,17 @@ impl<'a> Rank<'a> {
                 Measured::Any(users) => any.extend(users),
             }
         }
-        let size = self.size_of(candidates);
-        self.keep_raw(&mut raw, size);
-        self.keep_any(&mut any, size);
-        let mut selected = vec![0; chunks * CHUNK_WORDS];
-        for ordinal in raw
-            .iter()
-            .map(|(_, user)| user)
-            .chain(any.iter().map(|(_, user)| user))
-        {
-            selected[*ordinal as usize / 64] |= 1_u64 << (ordinal % 64);
-        }
-        Ok((selected, tally))
+        Ok((raw, any, candidates, tally))
     }
 
-    /// The candidates of a chunk that may be selected, and how many candidates there are.
+    /// The candidates of a chunk that may be among the first `size`, and how many candidates there
+    /// are.
     fn measure_chunk(
         &self,
         schedule: &Schedule,
         chunk: ChunkId,
         scratch: &mut crate::scratch::Scratch,
+        size: u64,
     ) -> (Measured, u64, Tally) {
         let machine = schedule.machine();
         let mut tally = Tally {
@@ -127,10 +181,6 @@ impl<'a> Rank<'a> {
             &present
         });
         let first = chunk.first().0;
-        let size = match self.size {
-            RankSize::Users(users) => users,
-            RankSize::Percent(_) => u64::MAX,
-        };
         let measured = match &numbers {
             Numbers::Counts(counts) => {
                 let mut users = Vec::new();
@@ -183,9 +233,7 @@ impl<'a> Rank<'a> {
     }
 
     fn keep_any(&self, users: &mut Vec<(Number, u32)>, size: u64) {
-        self.keep(users, size, |left, right| {
-            compare_numbers(left, right).unwrap_or(Ordering::Equal)
-        });
+        self.keep(users, size, compare_any);
     }
 
     /// Keeps the first `size` users of the ranking, in any order.
@@ -202,16 +250,29 @@ impl<'a> Rank<'a> {
         if users.len() <= size {
             return;
         }
-        let rank = |user: u32| self.users.rank(UserOrdinal(user));
-        users.select_nth_unstable_by(size - 1, |&(left, left_user), &(right, right_user)| {
-            let order = compare(left, right);
-            let order = if self.end == RankEnd::Top {
-                order.reverse()
-            } else {
-                order
-            };
-            order.then_with(|| rank(left_user).cmp(&rank(right_user)))
-        });
+        users.select_nth_unstable_by(size - 1, |left, right| self.order(*left, *right, &compare));
         users.truncate(size);
     }
+
+    /// Who stands before whom.
+    fn order<T>(
+        &self,
+        (left, left_user): (T, u32),
+        (right, right_user): (T, u32),
+        compare: &impl Fn(T, T) -> Ordering,
+    ) -> Ordering {
+        let rank = |user: u32| self.users.rank(UserOrdinal(user));
+        let order = compare(left, right);
+        let order = if self.end == RankEnd::Top {
+            order.reverse()
+        } else {
+            order
+        };
+        order.then_with(|| rank(left_user).cmp(&rank(right_user)))
+    }
+}
+
+/// Numbers that are ranked are never NaN.
+fn compare_any(left: Number, right: Number) -> Ordering {
+    compare_numbers(left, right).unwrap_or(Ordering::Equal)
 }

@@ -1,0 +1,230 @@
+//! One user, with the reasons: which conditions are true of the user, what was found, what was
+//! missing, and when time alone will change the answer.
+
+mod json;
+mod next_change;
+
+pub use next_change::NextChange;
+
+use crate::error::EvaluateError;
+use crate::snapshot::{EvalOptions, Snapshot};
+use crate::{AsOf, Diagnostic, Segment};
+use crowdset_executor::{Finding, FoundEvent, Joins, Miss, OneUser, Place};
+use crowdset_query::{Expr, ExprKind, PlanOptions, plan};
+use crowdset_types::{UserOrdinal, Value};
+
+/// Why a segment selects one user, or does not. [`Snapshot::why`] makes it.
+///
+/// It serializes as one JSON object; docs/CLI.md describes it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Why {
+    /// The user's id, as it was asked for.
+    pub user_id: String,
+    /// The instant of the evaluation.
+    pub as_of: AsOf,
+    /// Whether the segment selects the user.
+    pub is_in: bool,
+    /// Whether the user belongs to the universe; nobody else is ever selected.
+    pub is_in_universe: bool,
+    /// How many events the store holds of the user.
+    pub events_total: u64,
+    /// The conditions as they were written; `None` for a user outside of the universe.
+    pub tree: Option<WhyNode>,
+    /// When the answer will change if no data arrives.
+    pub next_change: NextChange,
+    /// What the definition says that is legal and yet probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One condition about one user.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct WhyNode {
+    /// The condition in canonical text.
+    pub condition: String,
+    /// How it is made of others.
+    pub kind: WhyKind,
+    /// Whether it is true of the user.
+    pub is_true: bool,
+    /// What was found: the number of a measure, how many events there are, the value of an attribute
+    /// or of an event's property, the time of an event. `None`: there is no value, or nothing to find.
+    pub value: Option<Value>,
+    /// The events it rests on, ascending in time; of many, the latest ten.
+    pub events: Vec<FoundEvent>,
+    /// How many events it rests on.
+    pub events_total: u64,
+    /// Where the user stands in a ranking.
+    pub place: Option<Place>,
+    /// What was missing, if it is not true.
+    pub miss: Option<Miss>,
+    /// Names in it that the data does not hold, and other remarks.
+    pub notes: Vec<String>,
+    /// The conditions it is made of.
+    pub parts: Vec<WhyNode>,
+}
+
+/// How a condition is made of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhyKind {
+    /// All parts must be true.
+    And,
+    /// One part must be true.
+    Or,
+    /// The one part must not be true.
+    Not,
+    /// It is a saved segment; the one part is its definition.
+    Saved,
+    /// It is not made of others.
+    Condition,
+}
+
+impl WhyNode {
+    fn of(finding: Finding, notes: Vec<String>) -> Self {
+        Self {
+            condition: finding.condition,
+            kind: match finding.joins {
+                Joins::All => WhyKind::And,
+                Joins::Any => WhyKind::Or,
+                Joins::Not => WhyKind::Not,
+                Joins::Nothing => WhyKind::Condition,
+            },
+            is_true: finding.is_true,
+            value: finding.value,
+            events: finding.events,
+            events_total: finding.events_total,
+            place: finding.place,
+            miss: finding.miss,
+            notes,
+            parts: finding
+                .parts
+                .into_iter()
+                .map(|part| Self::of(part, Vec::new()))
+                .collect(),
+        }
+    }
+}
+
+/// Tells why about one user.
+pub(crate) fn why(
+    snapshot: &Snapshot,
+    segment: &Segment,
+    user_id: &str,
+    as_of: AsOf,
+    options: &EvalOptions,
+) -> Result<Why, EvaluateError> {
+    let prepared = snapshot.prepare_with(segment, as_of, options)?;
+    snapshot.state.touch_ids()?;
+    let mut why = Why {
+        user_id: user_id.to_owned(),
+        as_of,
+        is_in: false,
+        is_in_universe: false,
+        events_total: 0,
+        tree: None,
+        next_change: NextChange::Never,
+        warnings: prepared.warnings().to_vec(),
+    };
+    let Some(user) = snapshot.state.users.find(user_id) else {
+        return Ok(why);
+    };
+    let inquiry = Inquiry {
+        snapshot,
+        user,
+        one: OneUser::new(
+            &snapshot.state.dataset,
+            user,
+            &options.execution,
+            &options.control,
+        ),
+        as_of,
+        plan_options: PlanOptions {
+            strict: options.strict,
+            reorder: options.reorder,
+        },
+    };
+    why.events_total = inquiry.one.event_count()?;
+    why.is_in_universe = inquiry.one.is_in_universe();
+    if why.is_in_universe {
+        why.is_in = inquiry.one.contains(prepared.plan())?;
+        why.tree = Some(inquiry.node(&segment.root)?);
+        why.next_change = inquiry.next_change(segment, why.is_in)?;
+    }
+    Ok(why)
+}
+
+/// One user, and everything needed to ask about it.
+struct Inquiry<'a> {
+    snapshot: &'a Snapshot,
+    user: UserOrdinal,
+    one: OneUser<'a>,
+    as_of: AsOf,
+    plan_options: PlanOptions,
+}
+
+impl Inquiry<'_> {
+    /// The tree as it was written: a plan leaves out what cannot matter, and stands in the order of
+    /// cost, so every leaf is planned for itself.
+    fn node(&self, expr: &Expr) -> Result<WhyNode, EvaluateError> {
+        let joined = |kind, parts: &[Expr], holds: fn(&[WhyNode]) -> bool| {
+            let parts = parts
+                .iter()
+                .map(|part| self.node(part))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(WhyNode {
+                condition: expr.to_string(),
+                kind,
+                is_true: holds(&parts),
+                value: None,
+                events: Vec::new(),
+                events_total: 0,
+                place: None,
+                miss: None,
+                notes: Vec::new(),
+                parts,
+            })
+        };
+        match &expr.kind {
+            ExprKind::And(parts) => joined(WhyKind::And, parts, |parts| {
+                parts.iter().all(|part| part.is_true)
+            }),
+            ExprKind::Or(parts) => joined(WhyKind::Or, parts, |parts| {
+                parts.iter().any(|part| part.is_true)
+            }),
+            ExprKind::Not(part) => joined(WhyKind::Not, std::slice::from_ref(part), |parts| {
+                !parts.iter().any(|part| part.is_true)
+            }),
+            ExprKind::SavedSegment(name) => {
+                match self.snapshot.state.catalog().saved_segment(name) {
+                    Some(Ok(saved)) => {
+                        joined(WhyKind::Saved, std::slice::from_ref(&saved.root), |parts| {
+                            parts.iter().all(|part| part.is_true)
+                        })
+                    }
+                    // Planning the whole has refused it already.
+                    Some(Err(error)) => Err(error.into()),
+                    None => joined(WhyKind::Saved, &[], |_| false),
+                }
+            }
+            _ => {
+                let leaf = Segment::new(expr.clone());
+                let plan = plan(
+                    &leaf,
+                    self.snapshot.state.catalog(),
+                    self.as_of.instant(),
+                    &self.plan_options,
+                )?;
+                let notes = plan.warnings.iter().map(note).collect();
+                Ok(WhyNode::of(self.one.finding(&plan)?, notes))
+            }
+        }
+    }
+}
+
+fn note(warning: &Diagnostic) -> String {
+    match &warning.help {
+        Some(help) => format!("{}; {help}", warning.message),
+        None => warning.message.clone(),
+    }
+}

@@ -1,0 +1,178 @@
+//! The next instant at which time alone changes the answer about one user.
+//!
+//! An answer can change only when an edge that moves with time passes an instant of the data. So the
+//! instants are gathered, shifted by the edges, and the user is asked at each of them in order until
+//! the answer differs.
+
+use super::Inquiry;
+use crate::Segment;
+use crate::error::EvaluateError;
+use crowdset_executor::{EvalError, attribute_changes, attribute_values, event_instants};
+use crowdset_query::{
+    AttributeRef, AttributeTable, Cast, Drift, DriftEdge, DriftInstants, EventNames, Operand,
+    PlanAttribute, plan,
+};
+use crowdset_types::{TimestampMillis, UserOrdinal};
+
+/// So many of the nearest instants are kept; where there are more, the answer may be a bound.
+const INSTANTS_MAX: usize = 100_000;
+
+/// The user is asked at so many instants.
+const ASKED_MAX: usize = 20_000;
+
+/// The same where every question looks at everybody.
+const ASKED_OF_EVERYBODY_MAX: usize = 500;
+
+/// When the answer about a user will change if no data arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextChange {
+    /// Never: time alone cannot change it.
+    Never,
+    /// At this instant; until then it stays as it is.
+    At(TimestampMillis),
+    /// It stays as it is before this instant; what comes then was not looked at, as there are more
+    /// instants to look at than is reasonable.
+    NotBefore(TimestampMillis),
+}
+
+impl Inquiry<'_> {
+    /// When the answer `is_in` will change.
+    pub(super) fn next_change(
+        &self,
+        segment: &Segment,
+        is_in: bool,
+    ) -> Result<NextChange, EvaluateError> {
+        let mut moments = Moments::after(self.as_of.instant().0);
+        let mut asked_max = ASKED_MAX;
+        for drift in segment.drifts(self.snapshot.state.catalog()) {
+            if drift.is_everybodys {
+                asked_max = ASKED_OF_EVERYBODY_MAX;
+            }
+            self.gather(&drift, &mut moments)?;
+        }
+        let (instants, bound) = moments.into_sorted();
+        for (number, at) in instants.into_iter().map(TimestampMillis).enumerate() {
+            if number == asked_max {
+                return Ok(NextChange::NotBefore(at));
+            }
+            let catalog = self.snapshot.state.catalog();
+            let plan = plan(segment, catalog, at, &self.plan_options)?;
+            if self.one.contains(&plan)? != is_in {
+                return Ok(NextChange::At(at));
+            }
+        }
+        Ok(bound.map_or(NextChange::Never, |at| {
+            NextChange::NotBefore(TimestampMillis(at))
+        }))
+    }
+
+    fn gather(&self, drift: &Drift, moments: &mut Moments) -> Result<(), EvalError> {
+        let dataset = &self.snapshot.state.dataset;
+        let user = (!drift.is_everybodys).then_some(self.user);
+        let mut visit = |instant: i64| moments.pass(instant, &drift.edge);
+        match &drift.of {
+            DriftInstants::Events(names) => {
+                self.events(user, names, &Operand::Timestamp, &mut visit)
+            }
+            DriftInstants::Values(names, operand) => self.events(user, names, operand, &mut visit),
+            DriftInstants::AttributeChanges(attribute) => match self.attribute(attribute, None) {
+                Some(attribute) => attribute_changes(dataset, user, &attribute, &mut visit),
+                None => Ok(()),
+            },
+            DriftInstants::AttributeValues(operand) => {
+                match self.attribute(&operand.attribute, operand.cast) {
+                    Some(attribute) => attribute_values(dataset, user, &attribute, &mut visit),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn events(
+        &self,
+        user: Option<UserOrdinal>,
+        names: &EventNames,
+        operand: &Operand,
+        visit: &mut dyn FnMut(i64),
+    ) -> Result<(), EvalError> {
+        let wanted = |name: &str| match names {
+            EventNames::Any { except } => !except.iter().any(|other| other.name == name),
+            EventNames::One(one) => one.name == name,
+            EventNames::AnyOf(parts) => parts.iter().any(|(one, _)| one.name == name),
+        };
+        event_instants(&self.snapshot.state.dataset, user, &wanted, operand, visit)
+    }
+
+    /// The attribute that is meant; `None` for an unknown one.
+    fn attribute(&self, named: &AttributeRef, cast: Option<Cast>) -> Option<PlanAttribute> {
+        let catalog = self.snapshot.state.catalog();
+        let tables = match named.table {
+            Some(table) => vec![table],
+            None => vec![AttributeTable::Users, AttributeTable::Property],
+        };
+        let table = tables
+            .into_iter()
+            .find(|table| catalog.attribute_types(*table, &named.name).is_some())?;
+        Some(PlanAttribute {
+            table,
+            name: named.name.clone(),
+            cast,
+        })
+    }
+}
+
+/// The nearest instants after the evaluation at which something may change.
+struct Moments {
+    after: i64,
+    instants: Vec<i64>,
+    /// Instants from here on were dropped.
+    bound: Option<i64>,
+}
+
+impl Moments {
+    fn after(after: i64) -> Self {
+        Self {
+            after,
+            instants: Vec::new(),
+            bound: None,
+        }
+    }
+
+    /// Adds the moments at which the edge reaches and passes an instant.
+    fn pass(&mut self, instant: i64, edge: &DriftEdge) {
+        match edge {
+            DriftEdge::Shift(by) => {
+                let reached = instant.saturating_add(*by);
+                self.add(reached);
+                self.add(reached.saturating_add(1));
+            }
+        }
+    }
+
+    fn add(&mut self, at: i64) {
+        let is_dropped = self.bound.is_some_and(|bound| at >= bound);
+        if at <= self.after || is_dropped || !TimestampMillis(at).is_in_range() {
+            return;
+        }
+        self.instants.push(at);
+        if self.instants.len() >= 2 * INSTANTS_MAX {
+            self.shrink();
+        }
+    }
+
+    /// Keeps the nearest.
+    fn shrink(&mut self) {
+        self.instants.sort_unstable();
+        self.instants.dedup();
+        if self.instants.len() > INSTANTS_MAX {
+            self.bound = Some(self.instants[INSTANTS_MAX]);
+            self.instants.truncate(INSTANTS_MAX);
+        }
+    }
+
+    /// The instants, and from where on they are not all.
+    fn into_sorted(mut self) -> (Vec<i64>, Option<i64>) {
+        self.shrink();
+        (self.instants, self.bound)
+    }
+}

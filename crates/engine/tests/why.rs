@@ -1,0 +1,197 @@
+//! Goal: one user is told what everybody's evaluation says of that user, and time alone changes the
+//! answer exactly when it is said to.
+//! Method: random worlds through the real load path, in memory and in stores that are opened again;
+//! every user and random segments; verdicts against the evaluation and the reference. The next change
+//! is held against the reference just before it, at it, and at instants in between (at edges of
+//! windows and at random).
+//!
+//! `CROWDSET_WHY_CASES` asks for more worlds than usual.
+
+mod support;
+
+use crowdset::{AsOf, Engine, NextChange, Segment, Snapshot, WhyKind, WhyNode};
+use crowdset_testkit::Reference;
+use crowdset_testkit::random::{Rng, World, segment, world};
+use crowdset_types::TimestampMillis;
+use std::collections::HashMap;
+use support::{Loading, load};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn cases(usual: u64) -> u64 {
+    let asked = std::env::var("CROWDSET_WHY_CASES").ok();
+    asked.map_or(usual, |asked| {
+        asked.parse().expect("CROWDSET_WHY_CASES is a number")
+    })
+}
+
+/// Answers of the reference, each worked out once.
+struct Expected<'a> {
+    reference: &'a Reference,
+    segment: &'a Segment,
+    known: HashMap<i64, Vec<String>>,
+}
+
+impl Expected<'_> {
+    fn is_in(&mut self, user: &str, at: i64) -> bool {
+        let (reference, segment) = (self.reference, self.segment);
+        let members = self.known.entry(at).or_insert_with(|| {
+            reference
+                .evaluate(segment, TimestampMillis(at))
+                .expect("an answer")
+        });
+        members.iter().any(|id| id == user)
+    }
+}
+
+/// Instants worth a look: around every event and change, as they are and moved by whole days.
+fn edges(world: &World) -> Vec<i64> {
+    let events = world.data.events.iter().map(|event| event.timestamp_ms);
+    let changes = world
+        .data
+        .properties
+        .iter()
+        .filter_map(|row| row.updated_at);
+    let mut edges: Vec<i64> = events.chain(changes).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+fn check(seed: u64, world: &World, snapshot: &Snapshot, segments: usize) -> [usize; 3] {
+    let mut rng = Rng::new(seed ^ 0x3417);
+    let reference = Reference::new(&world.data);
+    let edges = edges(world);
+    let users: Vec<String> = {
+        let everyone: Segment = "everyone".parse().expect("a segment");
+        reference
+            .evaluate(&everyone, TimestampMillis(0))
+            .expect("an answer")
+    };
+    let mut reached = [0; 3];
+    for number in 0..segments {
+        let segment = segment(&mut rng, world, number % 5);
+        let as_of = *rng.pick(&world.as_of);
+        let now = AsOf::at(as_of);
+        let audience = snapshot.evaluate(&segment, now).expect("an answer");
+        let mut expected = Expected {
+            reference: &reference,
+            segment: &segment,
+            known: HashMap::new(),
+        };
+        for user in &users {
+            let told = format!("seed {seed}, user {user}, as of {as_of}: {segment}");
+            let is_in = expected.is_in(user, as_of.0);
+            let why = snapshot.why(&segment, user, now).expect("an answer");
+            assert_eq!(audience.iter().any(|id| id == user), is_in, "{told}");
+            let contains = snapshot.contains(&segment, user, now).expect("an answer");
+            assert_eq!(contains, is_in, "{told}");
+            assert_eq!(why.is_in, is_in, "{told}");
+            assert!(why.is_in_universe, "{told}");
+            let tree = why.tree.as_ref().expect("a user of the universe");
+            assert_eq!(tree.is_true, is_in, "{told}\n{tree:#?}");
+            sound(tree, &told);
+            let until = match why.next_change {
+                NextChange::At(at) => {
+                    reached[0] += 1;
+                    assert!(at > as_of, "{told}");
+                    assert_ne!(expected.is_in(user, at.0), is_in, "{told}, at {at}");
+                    at.0
+                }
+                NextChange::Never => {
+                    reached[1] += 1;
+                    i64::MAX
+                }
+                NextChange::NotBefore(at) => {
+                    reached[2] += 1;
+                    at.0
+                }
+            };
+            let mut looks = vec![until.saturating_sub(1), as_of.0 + 1];
+            for _ in 0..6 {
+                let span = until.min(as_of.0.saturating_add(400 * DAY_MS)) - as_of.0;
+                looks.push(as_of.0 + rng.below(span.max(1) as usize) as i64);
+                if !edges.is_empty() {
+                    let days = *rng.pick(&[0, 1, 2, 7, 30, 60, 90]);
+                    looks.push(rng.pick(&edges) + days * DAY_MS + rng.below(3) as i64 - 1);
+                }
+            }
+            for at in looks {
+                if at >= as_of.0 && at < until && TimestampMillis(at).is_in_range() {
+                    assert_eq!(
+                        expected.is_in(user, at),
+                        is_in,
+                        "{told}: changes {:?}, but at {}",
+                        why.next_change,
+                        TimestampMillis(at)
+                    );
+                }
+            }
+        }
+    }
+    reached
+}
+
+/// What holds of every tree.
+fn sound(node: &WhyNode, told: &str) {
+    let parts = &node.parts;
+    match node.kind {
+        WhyKind::And => assert_eq!(
+            node.is_true,
+            parts.iter().all(|part| part.is_true),
+            "{told}"
+        ),
+        WhyKind::Saved => assert_eq!([node.is_true], [parts[0].is_true], "{told}"),
+        WhyKind::Or => assert_eq!(
+            node.is_true,
+            parts.iter().any(|part| part.is_true),
+            "{told}"
+        ),
+        WhyKind::Not => {
+            assert_eq!(parts.len(), 1, "{told}");
+            assert_ne!(node.is_true, parts[0].is_true, "{told}");
+        }
+        _ => assert!(parts.is_empty(), "{told}"),
+    }
+    assert!(!node.is_true || node.miss.is_none(), "{told}");
+    assert!(node.events.len() as u64 <= node.events_total, "{told}");
+    assert!(node.events.is_sorted_by_key(|event| event.at), "{told}");
+    for part in parts {
+        sound(part, told);
+    }
+}
+
+#[test]
+fn agrees_with_everybody_and_the_reference_in_memory() {
+    let mut reached = [0; 3];
+    for seed in 0..cases(120) {
+        let world = world(seed);
+        let engine = Engine::in_memory();
+        load(&engine, &world.data, Loading::InParts(seed));
+        for (all, own) in reached
+            .iter_mut()
+            .zip(check(seed, &world, &engine.snapshot(), 6))
+        {
+            *all += own;
+        }
+    }
+    assert!(
+        reached[0] > 50 && reached[1] > 50,
+        "changes, none, bounds: {reached:?}"
+    );
+}
+
+#[test]
+fn agrees_with_everybody_and_the_reference_in_a_store_opened_again() {
+    for seed in 0..cases(120).div_ceil(10) {
+        let seed = seed + 1_000_000;
+        let world = world(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("store");
+        let engine = Engine::open(&place).expect("a new store");
+        load(&engine, &world.data, Loading::SmallPartitions);
+        drop(engine);
+        let engine = Engine::open(&place).expect("the store");
+        check(seed, &world, &engine.snapshot(), 6);
+    }
+}

@@ -1,0 +1,119 @@
+//! One user's number, and the events it is made of.
+
+use super::rows::Row;
+use super::{Asked, is_true};
+use crate::EvalError;
+use crate::condition::{distinct_key, number_test};
+use crate::truth::{Truth, ValueRef};
+use crowdset_query::{Aggregate, NumberTest, Operand};
+use crowdset_query::{PlanEvents, PlanMeasure};
+use crowdset_types::{ExactSum, Number, compare_numbers, parse_number};
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Whether a number, or none, passes a test.
+pub(super) fn passes(number: Option<Number>, test: &NumberTest) -> Result<bool, EvalError> {
+    let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
+    Ok(number.is_some_and(|number| is_true(&truth, Some(&ValueRef::Number(number)))))
+}
+
+impl<'a> Asked<'_, 'a> {
+    /// The user's number; `None` if there is none.
+    pub(super) fn number(self, measure: &PlanMeasure) -> Result<Option<Number>, EvalError> {
+        Ok(match measure {
+            PlanMeasure::Count(of) => Some(Number::Integer(self.events(of)?.len() as i64)),
+            PlanMeasure::Aggregate {
+                function,
+                operand,
+                of,
+            } => aggregate(*function, operand, &self.events(of)?)?,
+            PlanMeasure::Days(of) => {
+                let mut days: Vec<i64> = self
+                    .events(of)?
+                    .iter()
+                    .map(|row| row.at.div_euclid(DAY_MS))
+                    .collect();
+                days.dedup();
+                Some(Number::Integer(days.len() as i64))
+            }
+            PlanMeasure::DaysSinceFirst(of) => self.days_since(self.events(of)?.first()),
+            PlanMeasure::DaysSinceLast(of) => self.days_since(self.events(of)?.last()),
+            PlanMeasure::Attribute(attribute) => {
+                match self.attribute(attribute)?.value(self.user().0) {
+                    Some(ValueRef::Number(number)) => Some(number),
+                    Some(ValueRef::Text(text)) => parse_number(&text),
+                    _ => None,
+                }
+            }
+        })
+    }
+
+    fn days_since(self, row: Option<&Row<'a>>) -> Option<Number> {
+        row.map(|row| Number::Float(self.as_of.0.wrapping_sub(row.at) as f64 / DAY_MS as f64))
+    }
+}
+
+/// The events of a measure.
+pub(super) fn events_of(measure: &PlanMeasure) -> Vec<&PlanEvents> {
+    match measure {
+        PlanMeasure::Count(of)
+        | PlanMeasure::Aggregate { of, .. }
+        | PlanMeasure::Days(of)
+        | PlanMeasure::DaysSinceFirst(of)
+        | PlanMeasure::DaysSinceLast(of) => vec![of],
+        PlanMeasure::Attribute(_) => Vec::new(),
+    }
+}
+
+fn aggregate(
+    function: Aggregate,
+    operand: &Operand,
+    rows: &[Row<'_>],
+) -> Result<Option<Number>, EvalError> {
+    let mut values = Vec::with_capacity(rows.len());
+    for row in rows {
+        values.extend(row.value(operand)?);
+    }
+    if function == Aggregate::Distinct {
+        let mut texts = HashMap::new();
+        let mut keys: Vec<u128> = values
+            .iter()
+            .map(|value| distinct_key(value, &mut texts))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        return Ok(Some(Number::Integer(keys.len() as i64)));
+    }
+    let numbers = values.iter().filter_map(ValueRef::number);
+    let best = |wins: Ordering| {
+        // NaN compares with nothing: it neither wins nor is it beaten, so it is left out.
+        let mut comparable = values
+            .iter()
+            .filter_map(ValueRef::number)
+            .filter(|number| !number.to_f64().is_nan());
+        let first = comparable.next()?;
+        Some(comparable.fold(first, |best, number| {
+            if compare_numbers(number, best) == Some(wins) {
+                number
+            } else {
+                best
+            }
+        }))
+    };
+    let mut sum = ExactSum::default();
+    let mut count = 0_u32;
+    for number in numbers {
+        sum.add(number);
+        count += 1;
+    }
+    Ok(match function {
+        Aggregate::Min => best(Ordering::Less),
+        Aggregate::Max => best(Ordering::Greater),
+        Aggregate::Avg if count == 0 => None,
+        Aggregate::Avg => Some(Number::Float(sum.total().to_f64() / f64::from(count))),
+        Aggregate::Sum | Aggregate::Distinct => Some(sum.total()),
+    })
+}

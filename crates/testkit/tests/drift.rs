@@ -1,0 +1,49 @@
+//! What the passing of time alone can move.
+
+use crowdset_query::{DriftEdge, Segment};
+use crowdset_testkit::{Data, WorldCatalog};
+
+fn shifts(text: &str) -> Vec<i64> {
+    let segment: Segment = text.parse().expect("a segment");
+    segment
+        .drifts(&WorldCatalog::new(&Data::default()))
+        .into_iter()
+        .map(|drift| match drift.edge {
+            DriftEdge::Shift(by) => by,
+        })
+        .collect()
+}
+
+#[test]
+fn what_never_moves_has_no_drift() {
+    assert!(shifts("user_id = 'x' or not everyone").is_empty());
+}
+
+#[test]
+fn windows_drift_at_their_edges() {
+    assert_eq!(shifts("did(a)"), [0]);
+    assert_eq!(shifts("count(a, last 2 seconds) > 1"), [0, 2_000]);
+    assert_eq!(
+        shifts("did(a, between 3 seconds ago and 1 seconds ago)"),
+        [0, 3_000, 1_000]
+    );
+    assert_eq!(shifts("did(a, from '2026-01-01' to '2026-02-01')"), [0]);
+    assert_eq!(
+        shifts("did(a, after last(b, last 1 seconds))"),
+        [0, 0, 1_000]
+    );
+    assert_eq!(shifts("did(a where x < 5 seconds ago)"), [5_000, 0]);
+}
+
+#[test]
+fn a_rank_drifts_with_everybody() {
+    let segment: Segment = "top(3, count(a, last 1 days)) and did(a)"
+        .parse()
+        .expect("a segment");
+    let everybodys: Vec<bool> = segment
+        .drifts(&WorldCatalog::new(&Data::default()))
+        .iter()
+        .map(|drift| drift.is_everybodys)
+        .collect();
+    assert_eq!(everybodys, [true, true, false]);
+}
