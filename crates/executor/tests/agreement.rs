@@ -7,7 +7,7 @@ use crowdset_executor::{
     count_many, evaluate, evaluate_many, profile,
 };
 use crowdset_index::{Policy, TermGroup, TermIndex, TermIndexBuilder};
-use crowdset_query::{Plan, PlanOptions, plan};
+use crowdset_query::{Plan, PlanKind, PlanOptions, plan};
 use crowdset_storage::{
     AttributeBuilder, AttributeValue, Column, EventIdKey, FrameKind, HistoryBuilder, IdKind,
     ImageWriter, MemoryDirectory, PartData, Partition, StagedBlock, StagedPart, StagedRows,
@@ -348,6 +348,13 @@ fn check(seed: u64, world: &World, segments: usize) {
                 "seed {seed}, user {user}, as of {as_of}: {segment}"
             );
             assert!(!finding.is_true || finding.miss.is_none(), "{segment}");
+            if let PlanKind::Sequence(sequence) = &plan.root.kind {
+                let is_whole = finding.events_total == sequence.steps.len() as u64;
+                assert_eq!(
+                    is_whole, finding.is_true,
+                    "seed {seed}, user {user}, as of {as_of}: {segment}"
+                );
+            }
         }
         plans.push((plan, first));
     }

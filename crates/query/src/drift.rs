@@ -7,8 +7,8 @@
 
 use crate::ast::{
     Anchor, AnchorRelation, AttributeOperand, AttributeRef, EventNames, EventSelector, EventWindow,
-    Expr, ExprKind, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, Predicate,
-    Segment, Test, TimePoint, Window,
+    Expr, ExprKind, Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand,
+    Predicate, Segment, Sequence, Test, TimePoint, Window,
 };
 use crate::catalog::Catalog;
 use crowdset_types::Number;
@@ -49,6 +49,14 @@ pub enum DriftEdge {
     /// So many milliseconds before the evaluation: an instant `x` is reached at `x` plus as many, and
     /// passed a millisecond later.
     Shift(i64),
+    /// Edges `shift`, `shift + length`, `shift + 2 * length`, … milliseconds before the evaluation.
+    /// Once nothing else moves they bring back the same state every `length` milliseconds.
+    Slices {
+        /// How far back the first edge is.
+        shift: i64,
+        /// From each edge to the next, more than nothing.
+        length: i64,
+    },
 }
 
 impl Segment {
@@ -129,14 +137,33 @@ impl Walk<'_> {
                     }
                 }
             }
-            ExprKind::Sequence {
+            ExprKind::Sequence(Sequence {
                 steps,
                 within: _,
                 window,
-            } => {
+                same: _,
+                strictly: _,
+            }) => {
                 for step in steps {
-                    self.selector(step);
-                    self.window(&step.names, window);
+                    self.selector(&step.events);
+                    self.window(&step.events.names, window);
+                    // What stands between two steps is seen before the second is.
+                    for events in &step.hop.without {
+                        self.selector(events);
+                    }
+                }
+            }
+            ExprKind::Lifecycle { events, change } => {
+                self.selector(events);
+                let edges = match change {
+                    Lifecycle::Stopped { quiet, since } => [quiet.0, since.0],
+                    Lifecycle::Restarted { recent, gap } => {
+                        [recent.0, recent.0.saturating_add(gap.0)]
+                    }
+                };
+                for by in [0].into_iter().chain(edges) {
+                    let of = DriftInstants::Events(events.names.clone());
+                    self.add(of, DriftEdge::Shift(by));
                 }
             }
             ExprKind::Rank {
@@ -156,11 +183,49 @@ impl Walk<'_> {
         match measure {
             Measure::Count(of)
             | Measure::Aggregate { of, .. }
-            | Measure::Days(of)
+            | Measure::Calendar {
+                unit: _,
+                zone: _,
+                of,
+            }
             | Measure::DaysSinceFirst(of)
             | Measure::DaysSinceLast(of) => self.events(of),
+            Measure::Periods {
+                length,
+                each: _,
+                of,
+            } => {
+                self.events(of);
+                // Slices go back from the window's end, whichever of its edges that is.
+                for shift in self.edges(&of.events.names, &of.window) {
+                    let slices = DriftEdge::Slices {
+                        shift,
+                        length: length.0,
+                    };
+                    self.add(DriftInstants::Events(of.events.names.clone()), slices);
+                }
+            }
             Measure::Attribute(operand) => self.attribute_changes(&operand.attribute),
         }
+    }
+
+    /// By how much the edges of a window lie before the evaluation.
+    fn edges(&self, names: &EventNames, window: &Window) -> Vec<i64> {
+        let mut walk = Walk {
+            catalog: self.catalog,
+            drifts: Vec::new(),
+            is_everybodys: false,
+            walked: HashSet::new(),
+        };
+        walk.window(names, window);
+        let of = DriftInstants::Events(names.clone());
+        let edges = walk.drifts.iter().filter(|drift| drift.of == of);
+        edges
+            .filter_map(|drift| match drift.edge {
+                DriftEdge::Shift(by) => Some(by),
+                DriftEdge::Slices { .. } => None,
+            })
+            .collect()
     }
 
     /// The instants at which a time since an event reaches the bounds of a test.

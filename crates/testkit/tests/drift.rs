@@ -10,6 +10,7 @@ fn shifts(text: &str) -> Vec<i64> {
         .into_iter()
         .map(|drift| match drift.edge {
             DriftEdge::Shift(by) => by,
+            DriftEdge::Slices { shift, length } => shift + 1_000_000 * length,
         })
         .collect()
 }
@@ -31,6 +32,14 @@ fn windows_drift_at_their_edges() {
     assert_eq!(
         shifts("did(a, after last(b, last 1 seconds))"),
         [0, 0, 1_000]
+    );
+    assert_eq!(
+        shifts("periods(a, of 3 seconds, last 9 seconds) > 1"),
+        [0, 9_000, 3_000_000_000, 3_000_009_000]
+    );
+    assert_eq!(
+        shifts("restarted(a, in 2 seconds, after gap of 5 seconds)"),
+        [0, 2_000, 7_000]
     );
     assert_eq!(shifts("did(a where x < 5 seconds ago)"), [5_000, 0]);
 }

@@ -23,6 +23,9 @@ const ASKED_MAX: usize = 20_000;
 /// The same where every question looks at everybody.
 const ASKED_OF_EVERYBODY_MAX: usize = 500;
 
+/// Slices of several lengths are followed for so long, about ten years.
+const CYCLE_MAX_MS: i64 = 3_653 * 86_400_000;
+
 /// When the answer about a user will change if no data arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextChange {
@@ -44,11 +47,23 @@ impl Inquiry<'_> {
     ) -> Result<NextChange, EvaluateError> {
         let mut moments = Moments::after(self.as_of.instant().0);
         let mut asked_max = ASKED_MAX;
-        for drift in segment.drifts(self.snapshot.state.catalog()) {
+        let (slices, others): (Vec<Drift>, Vec<Drift>) = segment
+            .drifts(self.snapshot.state.catalog())
+            .into_iter()
+            .partition(|drift| matches!(drift.edge, DriftEdge::Slices { .. }));
+        for drift in others.iter().chain(&slices) {
             if drift.is_everybodys {
                 asked_max = ASKED_OF_EVERYBODY_MAX;
             }
-            self.gather(&drift, &mut moments)?;
+        }
+        for drift in &others {
+            self.gather(drift, &mut moments)?;
+        }
+        if !slices.is_empty() {
+            moments.begin_cycle(&slices);
+            for drift in &slices {
+                self.gather(drift, &mut moments)?;
+            }
         }
         let (instants, bound) = moments.into_sorted();
         for (number, at) in instants.into_iter().map(TimestampMillis).enumerate() {
@@ -127,6 +142,8 @@ struct Moments {
     instants: Vec<i64>,
     /// Instants from here on were dropped.
     bound: Option<i64>,
+    /// What edges that come again and again bring after this instant they have brought before.
+    cycle_end: i64,
 }
 
 impl Moments {
@@ -135,7 +152,28 @@ impl Moments {
             after,
             instants: Vec::new(),
             bound: None,
+            cycle_end: after,
         }
+    }
+
+    /// Everything but slices has been added: once all that is past, slices repeat themselves.
+    fn begin_cycle(&mut self, slices: &[Drift]) {
+        let lengths = slices.iter().filter_map(|drift| match drift.edge {
+            DriftEdge::Slices { length, .. } => Some(length.max(1)),
+            _ => None,
+        });
+        // The first instant at which all lengths have come round together.
+        let cycle = lengths.fold(1_i64, |cycle, length| {
+            (cycle / common_divisor(cycle, length)).saturating_mul(length)
+        });
+        let settled = self.instants.iter().copied().max().unwrap_or(self.after);
+        let end = settled
+            .saturating_add(cycle.min(CYCLE_MAX_MS))
+            .saturating_add(1);
+        if cycle > CYCLE_MAX_MS {
+            self.bound = Some(self.bound.unwrap_or(end).min(end));
+        }
+        self.cycle_end = end;
     }
 
     /// Adds the moments at which the edge reaches and passes an instant.
@@ -145,6 +183,18 @@ impl Moments {
                 let reached = instant.saturating_add(*by);
                 self.add(reached);
                 self.add(reached.saturating_add(1));
+            }
+            DriftEdge::Slices { shift, length } => {
+                let first = instant.saturating_add(*shift);
+                let length = (*length).max(1);
+                // From the first edge after the evaluation on.
+                let skipped = self.after.saturating_sub(first).max(0) / length;
+                let mut at = first.saturating_add(skipped.saturating_mul(length));
+                while at <= self.cycle_end && self.bound.is_none_or(|bound| at < bound) {
+                    self.add(at);
+                    self.add(at.saturating_add(1));
+                    at = at.saturating_add(length);
+                }
             }
         }
     }
@@ -175,4 +225,11 @@ impl Moments {
         self.shrink();
         (self.instants, self.bound)
     }
+}
+
+fn common_divisor(mut left: i64, mut right: i64) -> i64 {
+    while right != 0 {
+        (left, right) = (right, left % right);
+    }
+    left.max(1)
 }

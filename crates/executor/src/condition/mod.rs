@@ -14,5 +14,6 @@ pub(crate) use chains::Gathered;
 pub(crate) use distinct::{SLOTS, key as distinct_key};
 pub(crate) use measure::{MeasureCondition, number_test};
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
+pub(crate) use periods::distinct_periods;
 pub(crate) use rank::Rank;
 pub(crate) use sequence::Sequence;

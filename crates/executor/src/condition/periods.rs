@@ -61,15 +61,7 @@ impl<'a> Calendar<'a> {
                 let (start, len) = aligned(MONDAY_MS, WEEK_MS);
                 Periods::Weeks { start, len }
             }
-            (unit, zone) => {
-                let zone = match zone {
-                    None => TimeZone::UTC,
-                    Some(name) => TimeZone::get(name).map_err(|_| EvalError::Zone {
-                        zone: name.to_owned(),
-                    })?,
-                };
-                Periods::Table(starts(unit, &zone, first, last))
-            }
+            (unit, zone) => Periods::Table(starts(unit, &time_zone(zone)?, first, last)),
         };
         Ok(Self { events, periods })
     }
@@ -170,6 +162,42 @@ fn starts(unit: PeriodUnit, zone: &TimeZone, first: i64, last: i64) -> Vec<i64> 
         date = next;
     }
     starts
+}
+
+/// How many calendar periods hold one of these instants, which ascend.
+pub(crate) fn distinct_periods(
+    unit: PeriodUnit,
+    zone: Option<&str>,
+    instants: &[i64],
+) -> Result<usize, EvalError> {
+    let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else {
+        return Ok(0);
+    };
+    let mut periods: Vec<i64> = match (unit, zone) {
+        (PeriodUnit::Day, None) => instants.iter().map(|at| at.div_euclid(DAY_MS)).collect(),
+        (PeriodUnit::Week, None) => instants
+            .iter()
+            .map(|at| (at - MONDAY_MS).div_euclid(WEEK_MS))
+            .collect(),
+        (unit, zone) => {
+            let starts = starts(unit, &time_zone(zone)?, first, last);
+            instants
+                .iter()
+                .map(|at| starts.partition_point(|start| start <= at) as i64)
+                .collect()
+        }
+    };
+    periods.dedup();
+    Ok(periods.len())
+}
+
+fn time_zone(zone: Option<&str>) -> Result<TimeZone, EvalError> {
+    match zone {
+        None => Ok(TimeZone::UTC),
+        Some(name) => TimeZone::get(name).map_err(|_| EvalError::Zone {
+            zone: name.to_owned(),
+        }),
+    }
 }
 
 /// Adds to each row's user the number of its period, of so many milliseconds each.

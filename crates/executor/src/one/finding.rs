@@ -152,11 +152,8 @@ impl Asked<'_, '_> {
             parts: Vec::new(),
         };
         match &node.kind {
-            PlanKind::Everyone
-            | PlanKind::Nobody
-            | PlanKind::UserId(_)
-            | PlanKind::List { .. }
-            | PlanKind::Sequence { .. } => {}
+            PlanKind::Everyone | PlanKind::Nobody | PlanKind::UserId(_) | PlanKind::List { .. } => {
+            }
             PlanKind::And(parts) | PlanKind::Or(parts) => {
                 finding.parts = parts
                     .iter()
@@ -190,6 +187,15 @@ impl Asked<'_, '_> {
             }
             PlanKind::Occurrence { occurrence, test } => {
                 self.find_occurrence(&mut finding, occurrence, test)?;
+            }
+            PlanKind::Sequence(sequence) => {
+                let rows = self.chain(sequence)?;
+                finding.value = Some(Value::Integer(rows.len() as i64));
+                finding.miss = Some(Miss {
+                    text: format!("{} of {} steps", rows.len(), sequence.steps.len()),
+                    by: Some(Number::Integer((sequence.steps.len() - rows.len()) as i64)),
+                });
+                finding.rest_on(&rows)?;
             }
             PlanKind::Rank { measure, .. } => {
                 finding.value = self.number(measure)?.map(of_number);

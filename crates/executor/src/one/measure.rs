@@ -3,7 +3,7 @@
 use super::rows::Row;
 use super::{Asked, is_true};
 use crate::EvalError;
-use crate::condition::{distinct_key, number_test};
+use crate::condition::{distinct_key, distinct_periods, number_test};
 use crate::truth::{Truth, ValueRef};
 use crowdset_query::{Aggregate, NumberTest, Operand};
 use crowdset_query::{PlanEvents, PlanMeasure};
@@ -30,14 +30,24 @@ impl<'a> Asked<'_, 'a> {
                 operand,
                 of,
             } => aggregate(*function, operand, &self.events(of)?)?,
-            PlanMeasure::Days(of) => {
-                let mut days: Vec<i64> = self
-                    .events(of)?
-                    .iter()
-                    .map(|row| row.at.div_euclid(DAY_MS))
-                    .collect();
-                days.dedup();
-                Some(Number::Integer(days.len() as i64))
+            PlanMeasure::Calendar { unit, zone, of } => {
+                let times: Vec<i64> = self.events(of)?.iter().map(|row| row.at).collect();
+                let periods = distinct_periods(*unit, zone.as_deref(), &times)?;
+                Some(Number::Integer(periods as i64))
+            }
+            PlanMeasure::Periods { length, each, of } => {
+                let Some((low, high)) = self.bounds(&of.window)? else {
+                    return Ok(Some(Number::Integer(0)));
+                };
+                // Slices go back from the window's end.
+                let slice =
+                    |row: &Row<'a>| high.wrapping_sub(row.at) as u64 / length.0.max(1) as u64;
+                let full = self
+                    .select(&of.selector, (low, high))?
+                    .chunk_by(|left, right| slice(left) == slice(right))
+                    .filter(|rows| rows.len() >= *each as usize)
+                    .count();
+                Some(Number::Integer(full as i64))
             }
             PlanMeasure::DaysSinceFirst(of) => self.days_since(self.events(of)?.first()),
             PlanMeasure::DaysSinceLast(of) => self.days_since(self.events(of)?.last()),
@@ -61,7 +71,8 @@ pub(super) fn events_of(measure: &PlanMeasure) -> Vec<&PlanEvents> {
     match measure {
         PlanMeasure::Count(of)
         | PlanMeasure::Aggregate { of, .. }
-        | PlanMeasure::Days(of)
+        | PlanMeasure::Calendar { of, .. }
+        | PlanMeasure::Periods { of, .. }
         | PlanMeasure::DaysSinceFirst(of)
         | PlanMeasure::DaysSinceLast(of) => vec![of],
         PlanMeasure::Attribute(_) => Vec::new(),

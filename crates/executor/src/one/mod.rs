@@ -8,6 +8,7 @@ mod finding;
 mod instants;
 mod measure;
 mod rows;
+mod sequence;
 
 use crate::attribute::Attribute;
 use crate::condition::Rank;
@@ -258,7 +259,7 @@ impl<'a> Asked<'_, 'a> {
                 Some(row) => self.occurrence_holds(&row, test)?,
                 None => false,
             },
-            PlanKind::Sequence { .. } => self.by_pass(node)?,
+            PlanKind::Sequence(_) => self.by_pass(node)?,
             PlanKind::Rank { .. } => self.place(node)?.is_some_and(Place::is_selected),
         })
     }
