@@ -120,7 +120,7 @@ impl<'a> OneUser<'a> {
         asked.holds(&plan.root)
     }
 
-    /// What a plan of one condition finds about the user. The user need not belong to the universe.
+    /// What a plan finds about the user. Means something of users of the universe only.
     ///
     /// # Errors
     ///
