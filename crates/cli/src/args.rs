@@ -94,6 +94,12 @@ pub(crate) enum Command {
         crowdset explain store \"account_type = 'free' and did(purchase)\"\n  \
         crowdset explain store \"account_type = 'free' and did(purchase)\" --analyze")]
     Explain(Explain),
+    /// Print whether a segment selects one user, and why: what each condition found, the events it rests on, what was
+    /// missing, and when time alone will change the answer.
+    #[command(after_help = "Examples:\n  \
+        crowdset why store \"account_type = 'free' and count(report_generated, last 30 days) > 5\" u00042\n  \
+        crowdset why store @lapsed.segment u00042 --as-of 2026-01-01 --json")]
+    Why(Why),
     /// Print what a store holds: rows, users, and bytes by column and index.
     #[command(after_help = "Example:\n  crowdset stats store")]
     Stats(Stats),
@@ -232,6 +238,16 @@ pub(crate) struct Explain {
     /// Answer the segment and show rows, bytes and time of each node.
     #[arg(long)]
     pub(crate) analyze: bool,
+}
+
+/// Words of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    #[command(flatten)]
+    pub(crate) of: OneSegment,
+    /// The user's id.
+    #[arg(value_name = "USER", allow_hyphen_values = true)]
+    pub(crate) user: String,
 }
 
 /// Words of `generate`.

@@ -11,6 +11,7 @@ mod load;
 mod members;
 mod stats;
 mod verify;
+mod why;
 
 use crate::args::{Command, CommandLine};
 use crate::failure::Failure;
@@ -27,6 +28,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Members(args) => members::run(&args, &mut meaning),
         Command::Eval(args) => eval::run(&args, &mut meaning),
         Command::Explain(args) => explain::run(&args, &mut meaning),
+        Command::Why(args) => why::run(&args, &mut meaning),
         Command::Stats(args) => stats::run(&args, &mut meaning),
         Command::Verify(args) => verify::run(&args, &mut meaning),
         Command::Generate(args) => generate::run(&args, &mut meaning),

@@ -149,7 +149,8 @@ pub(crate) fn why(
     if why.is_in_universe {
         why.is_in = inquiry.one.contains(prepared.plan())?;
         why.tree = Some(inquiry.node(&segment.root)?);
-        why.next_change = inquiry.next_change(segment, why.is_in)?;
+        let cost_rows = prepared.plan().root.cost_rows;
+        why.next_change = inquiry.next_change(segment, why.is_in, cost_rows)?;
     }
     Ok(why)
 }

@@ -17,11 +17,11 @@ use crowdset_types::{TimestampMillis, UserOrdinal};
 /// So many of the nearest instants are kept; where there are more, the answer may be a bound.
 const INSTANTS_MAX: usize = 100_000;
 
-/// The user is asked at so many instants.
-const ASKED_MAX: usize = 20_000;
+/// The user is asked at no more instants than this.
+const ASKED_MAX: u64 = 20_000;
 
-/// The same where every question looks at everybody.
-const ASKED_OF_EVERYBODY_MAX: usize = 500;
+/// Where every question looks at everybody, so many rows are read in all.
+const ROWS_MAX: u64 = 1_000_000_000;
 
 /// Slices of several lengths are followed for so long, about ten years.
 const CYCLE_MAX_MS: i64 = 3_653 * 86_400_000;
@@ -39,23 +39,28 @@ pub enum NextChange {
 }
 
 impl Inquiry<'_> {
-    /// When the answer `is_in` will change.
+    /// When the answer `is_in` will change. `cost_rows`: about how many rows it takes to ask about
+    /// everybody.
     pub(super) fn next_change(
         &self,
         segment: &Segment,
         is_in: bool,
+        cost_rows: u64,
     ) -> Result<NextChange, EvaluateError> {
         let mut moments = Moments::after(self.as_of.instant().0);
-        let mut asked_max = ASKED_MAX;
         let (slices, others): (Vec<Drift>, Vec<Drift>) = segment
             .drifts(self.snapshot.state.catalog())
             .into_iter()
             .partition(|drift| matches!(drift.edge, DriftEdge::Slices { .. }));
-        for drift in others.iter().chain(&slices) {
-            if drift.is_everybodys {
-                asked_max = ASKED_OF_EVERYBODY_MAX;
-            }
-        }
+        let mut asks_everybody = others
+            .iter()
+            .chain(&slices)
+            .map(|drift| drift.is_everybodys);
+        let asked_max = if asks_everybody.any(|is_everybodys| is_everybodys) {
+            (ROWS_MAX / cost_rows.max(1)).clamp(1, ASKED_MAX)
+        } else {
+            ASKED_MAX
+        };
         for drift in &others {
             self.gather(drift, &mut moments)?;
         }
@@ -66,7 +71,7 @@ impl Inquiry<'_> {
             }
         }
         let (instants, bound) = moments.into_sorted();
-        for (number, at) in instants.into_iter().map(TimestampMillis).enumerate() {
+        for (number, at) in (0..).zip(instants.into_iter().map(TimestampMillis)) {
             if number == asked_max {
                 return Ok(NextChange::NotBefore(at));
             }
@@ -160,7 +165,7 @@ impl Moments {
     fn begin_cycle(&mut self, slices: &[Drift]) {
         let lengths = slices.iter().filter_map(|drift| match drift.edge {
             DriftEdge::Slices { length, .. } => Some(length.max(1)),
-            _ => None,
+            DriftEdge::Shift(_) => None,
         });
         // The first instant at which all lengths have come round together.
         let cycle = lengths.fold(1_i64, |cycle, length| {

@@ -190,7 +190,6 @@ impl Asked<'_, '_> {
             }
             PlanKind::Sequence(sequence) => {
                 let rows = self.chain(sequence)?;
-                finding.value = Some(Value::Integer(rows.len() as i64));
                 finding.miss = Some(Miss {
                     text: format!("{} of {} steps", rows.len(), sequence.steps.len()),
                     by: Some(Number::Integer((sequence.steps.len() - rows.len()) as i64)),
