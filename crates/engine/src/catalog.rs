@@ -1,15 +1,17 @@
 //! What a state knows about its names: made once per state, from the tables of contents of its
 //! files. No row is read.
 
+use crate::library::Library;
 use crowdset_executor::Dataset;
 use crowdset_index::Term;
-use crowdset_query::{AttributeTable, Catalog, TypeSet};
+use crowdset_query::{AttributeTable, Catalog, Segment, SegmentError, TypeSet};
 use crowdset_storage::{Kinds, Table};
 use crowdset_types::{TimeRange, TimestampMillis};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The names of one state, with their types and rough numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct StateCatalog {
     universe_len: u64,
     /// Ascending; the keys of `events`.
@@ -17,10 +19,11 @@ pub(crate) struct StateCatalog {
     events: BTreeMap<String, EventFacts>,
     attributes: BTreeMap<(AttributeTable, String), ValueFacts>,
     span: Option<(TimestampMillis, TimestampMillis)>,
+    library: Arc<Library>,
 }
 
 /// What is known of one event name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct EventFacts {
     /// For each partition that has it: from the first row to the last, and how many.
     spans: Vec<(TimeRange, u64)>,
@@ -39,7 +42,7 @@ struct ValueFacts {
 
 impl StateCatalog {
     /// Gathers what the partitions' and users' tables of contents say.
-    pub(crate) fn of(dataset: &Dataset) -> Self {
+    pub(crate) fn of(dataset: &Dataset, library: Arc<Library>) -> Self {
         let universe_len = dataset.users.universe_len();
         let mut events: BTreeMap<String, EventFacts> = BTreeMap::new();
         let mut span: Option<(TimestampMillis, TimestampMillis)> = None;
@@ -90,6 +93,15 @@ impl StateCatalog {
             events,
             attributes,
             span,
+            library,
+        }
+    }
+
+    /// The same data with something else saved.
+    pub(crate) fn with_library(&self, library: Arc<Library>) -> Self {
+        Self {
+            library,
+            ..self.clone()
         }
     }
 }
@@ -191,6 +203,22 @@ impl Catalog for StateCatalog {
 
     fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
         self.span
+    }
+
+    fn saved_segment(&self, name: &str) -> Option<Result<Arc<Segment>, SegmentError>> {
+        self.library.segment(name)
+    }
+
+    fn saved_segment_names(&self) -> Vec<String> {
+        self.library.segment_names()
+    }
+
+    fn static_list(&self, name: &str) -> Option<Result<Arc<[String]>, String>> {
+        self.library.list(name)
+    }
+
+    fn static_list_names(&self) -> Vec<String> {
+        self.library.list_names()
     }
 }
 

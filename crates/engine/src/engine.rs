@@ -1,6 +1,6 @@
 //! One lifecycle: open, load, hand out snapshots.
 
-use crate::error::OpenError;
+use crate::error::{OpenError, SaveError};
 use crate::load::{self, LoadError, LoadOptions, LoadReport, Progress, Tables};
 use crate::options::EngineOptions;
 use crate::snapshot::Snapshot;
@@ -20,6 +20,24 @@ pub(crate) enum Access {
     Read,
     /// It holds the writer's lock, or nobody else can reach the store.
     Write,
+}
+
+/// An error that can say that a change was stored, and yet the store could not be opened again.
+pub(crate) trait Reopen {
+    /// This error, for that reason.
+    fn reopen(source: Box<OpenError>) -> Self;
+}
+
+impl Reopen for LoadError {
+    fn reopen(source: Box<OpenError>) -> Self {
+        Self::Reopen(source)
+    }
+}
+
+impl Reopen for SaveError {
+    fn reopen(source: Box<OpenError>) -> Self {
+        Self::Reopen(source)
+    }
 }
 
 /// A store: users, events and user properties, on disk or in memory, and whoever asks it.
@@ -200,18 +218,30 @@ impl Engine {
         if self.access == Access::Read {
             return Err(LoadError::ReadOnly);
         }
-        // What the lock guards is on disk and swapped as a whole: a panic of an earlier load left it whole.
+        self.as_writer(|_, _| {
+            let load = || load::load(&self.directory, tables, options);
+            match &self.pool {
+                Some(pool) => pool.install(load),
+                None => load(),
+            }
+        })
+    }
+
+    /// Makes one change of what is stored, given the files and the state before, and publishes the
+    /// state after.
+    pub(crate) fn as_writer<T, E: Reopen>(
+        &self,
+        change: impl FnOnce(&dyn Directory, &State) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // What the lock guards is on disk and swapped as a whole: a panic of an earlier change left
+        // it whole.
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.state();
-        let load = || load::load(&self.directory, tables, options);
-        let report = match &self.pool {
-            Some(pool) => pool.install(load),
-            None => load(),
-        }?;
+        let made = change(self.directory.as_ref(), &before)?;
         let after = State::open(&self.directory, Some(&before))
-            .map_err(|error| LoadError::Reopen(Box::new(error)))?;
+            .map_err(|error| E::reopen(Box::new(error)))?;
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
-        Ok(report)
+        Ok(made)
     }
 
     /// Adds one batch of events.

@@ -19,6 +19,9 @@ pub enum Error {
     /// Rows could not be loaded; the store is as it was.
     #[error(transparent)]
     Load(LoadError),
+    /// Something could not be saved or dropped; the store is as it was.
+    #[error(transparent)]
+    Save(SaveError),
     /// A definition is wrong.
     #[error(transparent)]
     Segment(SegmentError),
@@ -87,6 +90,88 @@ pub enum EvaluateError {
     Execution(#[from] EvalError),
 }
 
+/// Why a segment or a list could not be saved, read or dropped. The store is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The definition names what is not saved, is part of itself, or does not fit the data.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// There is nothing of that name.
+    #[error("there is no {what} `{name}`{}", did_you_mean(like.as_ref()))]
+    NotSaved {
+        /// `saved segment` or `list`.
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+        /// The nearest name there is.
+        like: Option<String>,
+    },
+    /// Saved segments name it. Save them without it, or drop them, before it is dropped.
+    #[error(
+        "{what} `{name}` is part of {}; drop or change what uses it first",
+        listed(by)
+    )]
+    InUse {
+        /// `segment` or `list`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Which segments name it.
+        by: Vec<String>,
+    },
+    /// A name that nobody could find again.
+    #[error("`{name}` is no name: it needs 1 to 200 characters, and no control characters")]
+    BadName {
+        /// Its beginning.
+        name: String,
+    },
+    /// No segment was given.
+    #[error("there is no segment to save")]
+    Nothing,
+    /// What is saved under the name cannot be read. Restore the file from a copy, or save it again.
+    #[error("list `{name}` cannot be read: {reason}")]
+    Unreadable {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The store was opened to read only.
+    #[error("the store is open to read only; open it to write")]
+    ReadOnly,
+    /// A file of the store could not be read or written.
+    #[error("cannot write the store")]
+    Storage(#[from] StorageError),
+    /// The store was written, yet it cannot be opened again.
+    #[error("the change is stored, yet the store cannot be opened again")]
+    Reopen(#[source] Box<OpenError>),
+}
+
+impl SaveError {
+    pub(crate) fn not_saved(what: &'static str, name: &str, names: &[String]) -> Self {
+        let like = crowdset_query::nearest_name(name, names.iter().map(String::as_str));
+        Self::NotSaved {
+            what,
+            name: name.chars().take(60).collect(),
+            like: like.map(str::to_owned),
+        }
+    }
+}
+
+fn did_you_mean(like: Option<&String>) -> String {
+    like.map(|like| format!("; did you mean `{like}`?"))
+        .unwrap_or_default()
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("segment `{name}`"))
+        .collect();
+    names.join(", ")
+}
+
 /// Why an audience could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +193,15 @@ impl From<OpenError> for Error {
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
         Self::Load(error)
+    }
+}
+
+impl From<SaveError> for Error {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::Segment(error) => Self::Segment(error),
+            error => Self::Save(error),
+        }
     }
 }
 

@@ -43,6 +43,7 @@
 //! - A segment in Rust instead of text: [`segment`]. Its JSON form: [`Segment::to_json`].
 //! - The plan, and what it cost: [`Snapshot::prepare`], [`Snapshot::analyze`].
 //! - One user, with the reasons: [`Snapshot::why`], [`Snapshot::contains`].
+//! - Segments and lists kept in the store by name: [`Engine::save_segment`], [`Engine::save_list`].
 //! - Many segments in one pass: [`Snapshot::evaluate_many`].
 //! - Cancellation and progress: [`Control`] in [`EvalOptions`], and [`LoadOptions`].
 //! - What is in a store, and whether it is sound: [`Snapshot::stats`], [`Snapshot::verify`].
@@ -54,6 +55,7 @@ mod catalog;
 mod engine;
 mod error;
 mod indexing;
+mod library;
 mod load;
 mod options;
 mod snapshot;
@@ -68,7 +70,8 @@ pub use analysis::Analysis;
 pub use as_of::AsOf;
 pub use audience::Audience;
 pub use engine::Engine;
-pub use error::{Error, EvaluateError, OpenError, WriteError};
+pub use error::{Error, EvaluateError, OpenError, SaveError, WriteError};
+pub use library::{SavedList, SavedSegment};
 pub use load::{
     LoadError, LoadOptions, LoadReport, LoadStage, OnBadRow, Progress, RejectedRow, RowProblem,
     Tables,

@@ -300,10 +300,7 @@ pub(crate) fn load(
     let mut load = Load {
         directory,
         options,
-        created: Created {
-            directory,
-            names: Vec::new(),
-        },
+        created: Created::new(directory),
         next: manifest.clone(),
     };
     let mut report = load.run(&manifest, tables)?;
@@ -322,20 +319,33 @@ pub(crate) fn load(
 }
 
 /// From the system's randomness, which seeds its hash maps.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish()
 }
 
 /// Files that count only once the manifest names them; removed if it never does.
-struct Created<'a> {
+pub(crate) struct Created<'a> {
     directory: &'a dyn Directory,
     names: Vec<String>,
 }
 
-impl Created<'_> {
-    fn keep(mut self) {
+impl<'a> Created<'a> {
+    pub(crate) fn new(directory: &'a dyn Directory) -> Self {
+        Self {
+            directory,
+            names: Vec::new(),
+        }
+    }
+
+    /// A file is about to be written.
+    pub(crate) fn note(&mut self, name: &str) {
+        self.names.push(name.to_owned());
+    }
+
+    /// The manifest names the files now.
+    pub(crate) fn keep(mut self) {
         self.names.clear();
     }
 }

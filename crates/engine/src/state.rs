@@ -2,6 +2,7 @@
 
 use crate::catalog::StateCatalog;
 use crate::error::OpenError;
+use crate::library::Library;
 use crate::stats::FileStats;
 use crate::verify::{Findings, check_partition, check_rows, check_users};
 use crowdset_executor::{Dataset, ListSets, PartitionHandle};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) dataset: Dataset,
     /// The users, also part of the data set.
     pub(crate) users: Arc<Users>,
+    /// What is saved under names.
+    pub(crate) library: Arc<Library>,
     /// Names and rough numbers, gathered when the first segment is planned.
     catalog: OnceLock<StateCatalog>,
 }
@@ -70,6 +73,7 @@ impl State {
             Arc::new(users),
             None,
             Vec::new(),
+            Arc::default(),
         ))
     }
 
@@ -114,12 +118,21 @@ impl State {
             }
             (None, None) => (Arc::new(no_users().map_err(storage_error)?), None),
         };
+        let same_library = previous.filter(|state| state.manifest.library == manifest.library);
+        let library = match same_library {
+            Some(state) => Arc::clone(&state.library),
+            None => {
+                let library = Library::open(directory.as_ref(), manifest.library.as_ref());
+                Arc::new(library.map_err(storage_error)?)
+            }
+        };
         Ok(Self::of_parts(
             Arc::clone(directory),
             manifest,
             users,
             attribute_index,
             partitions,
+            library,
         ))
     }
 
@@ -129,6 +142,7 @@ impl State {
         users: Arc<Users>,
         attribute_index: Option<Arc<TermIndex>>,
         partitions: Vec<PartitionHandle>,
+        library: Arc<Library>,
     ) -> Self {
         let dataset = Dataset {
             users: Arc::clone(&users),
@@ -141,13 +155,20 @@ impl State {
             manifest,
             dataset,
             users,
+            library,
             catalog: OnceLock::new(),
         }
     }
 
     /// Names and rough numbers.
     pub(crate) fn catalog(&self) -> &dyn Catalog {
-        self.catalog.get_or_init(|| StateCatalog::of(&self.dataset))
+        self.data_catalog()
+    }
+
+    /// The same, to be joined with what is about to be saved.
+    pub(crate) fn data_catalog(&self) -> &StateCatalog {
+        self.catalog
+            .get_or_init(|| StateCatalog::of(&self.dataset, Arc::clone(&self.library)))
     }
 
     /// Checks what reading user ids in order will touch; remembered.
@@ -187,6 +208,7 @@ impl State {
                 Err(error) => findings.fault(&file.name, crate::error::chain(&error)),
             }
         }
+        self.library.verify(findings);
         check_users(&self.dataset, &self.manifest, findings);
         for (entry, handle) in self
             .manifest

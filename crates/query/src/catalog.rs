@@ -68,8 +68,9 @@ pub trait Catalog {
         Vec::new()
     }
 
-    /// The user ids of `list('name')`, ascending by bytes, each once; `None` if there is no such list.
-    fn static_list(&self, _name: &str) -> Option<Arc<[String]>> {
+    /// The user ids of `list('name')`, ascending by bytes, each once; `None` if there is no such list,
+    /// the reason if its ids cannot be read.
+    fn static_list(&self, _name: &str) -> Option<Result<Arc<[String]>, String>> {
         None
     }
 

@@ -296,7 +296,7 @@ pub(crate) fn position_problem(position: Position) -> Option<Diagnostic> {
 }
 
 /// The name most like `wanted`, if one is like enough to have been meant.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Beyond this length nobody mistypes by a letter, and the distance is quadratic.
     const CHARS_MAX: usize = 64;
     let length = wanted.chars().count();

@@ -87,6 +87,7 @@ pub use ast::{
     Test, TimePoint, Window,
 };
 pub use catalog::{Catalog, TypeSet};
+pub use checks::nearest as nearest_name;
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use drift::{Drift, DriftEdge, DriftInstants};
 pub use plan::{
@@ -94,7 +95,7 @@ pub use plan::{
     PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,
     PlanSelector, PlanSequence, PlanStep, PlanTest, PlanWindow,
 };
-pub use planner::{PlanOptions, plan, plan_attribute};
+pub use planner::{PlanOptions, check_saved, plan, plan_attribute};
 
 impl Segment {
     /// Reads the text form.

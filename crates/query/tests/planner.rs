@@ -125,10 +125,11 @@ impl Catalog for Shop {
     fn saved_segment_names(&self) -> Vec<String> {
         SAVED.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
-    fn static_list(&self, name: &str) -> Option<Arc<[String]>> {
+    fn static_list(&self, name: &str) -> Option<Result<Arc<[String]>, String>> {
         match name {
-            "friends" => Some(["a", "b"].map(str::to_owned).into()),
-            "empty" => Some(Arc::new([])),
+            "friends" => Some(Ok(["a", "b"].map(str::to_owned).into())),
+            "empty" => Some(Ok(Arc::new([]))),
+            "damaged" => Some(Err("a bit flipped".to_owned())),
             _ => None,
         }
     }
@@ -629,6 +630,7 @@ fn what_is_not_saved_is_an_error() {
     assert!(refused("list('freinds')").contains("did you mean `list('friends')`?"));
     assert!(refused("list('buyers')").contains("did you mean `segment('buyers')`?"));
     assert!(refused("segment('friends')").contains("did you mean `list('friends')`?"));
+    assert!(refused("list('damaged')").contains("list `damaged` cannot be read: a bit flipped"));
     assert!(refused("list('zzz')").contains("`crowdset list list` shows what is saved"));
     assert!(refused("segment('later')").contains("saved segment `later` cannot be read"));
 }

@@ -13,9 +13,6 @@ use serde::de::DeserializeOwned;
 /// What every frame and image begins with.
 pub(crate) const MAGIC: [u8; 4] = *b"CRWD";
 
-/// The format that this build writes, and the newest that it reads.
-pub(crate) const FORMAT_VERSION: u16 = 1;
-
 /// Bytes before the payload.
 pub(crate) const FRAME_HEADER_BYTES: usize = 16;
 
@@ -36,8 +33,10 @@ pub enum FrameKind {
     EventIds,
     /// The table of an image's sections.
     Sections,
-    /// Saved segments and static lists.
+    /// Saved segments and the names of static lists.
     Library,
+    /// The ids of a static list.
+    List,
 }
 
 impl FrameKind {
@@ -49,6 +48,16 @@ impl FrameKind {
             Self::EventIds => 4,
             Self::Sections => 5,
             Self::Library => 6,
+            Self::List => 7,
+        }
+    }
+
+    /// The format that this build writes, and the newest that it reads. All before it are read too.
+    pub(crate) const fn newest_version(self) -> u16 {
+        match self {
+            // Version 2 names the files of saved segments and lists.
+            Self::Manifest => 2,
+            _ => 1,
         }
     }
 }
@@ -129,7 +138,7 @@ pub fn encode<T: Serialize>(kind: FrameKind, value: &T) -> Result<Vec<u8>, Codec
     let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + payload.len());
     frame.extend_from_slice(&MAGIC);
     frame.extend_from_slice(&kind.number().to_le_bytes());
-    frame.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    frame.extend_from_slice(&kind.newest_version().to_le_bytes());
     frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
     frame.extend_from_slice(&payload);
@@ -186,14 +195,20 @@ pub(crate) fn check_kind_and_version(header: &[u8], kind: FrameKind) -> Result<(
             expected: kind.number(),
         });
     }
+    let newest = kind.newest_version();
     match u16_at(header, 6) {
-        FORMAT_VERSION => Ok(()),
         0 => Err(CodecError::NoSuchVersion { found: 0 }),
-        found => Err(CodecError::TooNew {
-            found,
-            newest: FORMAT_VERSION,
-        }),
+        found if found <= newest => Ok(()),
+        found => Err(CodecError::TooNew { found, newest }),
     }
+}
+
+/// The format version that the header of a frame tells; 0 if there is no header.
+pub(crate) fn version_of(frame: &[u8]) -> u16 {
+    if frame.len() < FRAME_HEADER_BYTES {
+        return 0;
+    }
+    u16_at(frame, 6)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
@@ -210,7 +225,7 @@ mod tests {
 
     /// Format 1, for ever: if this test fails, the format changed and needs a new version.
     const GOLDEN: [u8; 34] = [
-        b'C', b'R', b'W', b'D', 1, 0, 1, 0, 18, 0, 0, 0, 0xf3, 0xf5, 0xb4, 0xd7, // header
+        b'C', b'R', b'W', b'D', 5, 0, 1, 0, 18, 0, 0, 0, 0xf3, 0xf5, 0xb4, 0xd7, // header
         7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, b'h', b'i', 1, 9, 0,
         1, // 7, "hi", Some(9 as u16), true
     ];
@@ -223,8 +238,8 @@ mod tests {
 
     #[test]
     fn golden_frame_of_format_1() {
-        assert_eq!(encode(FrameKind::Manifest, &sample()).unwrap(), GOLDEN);
-        assert_eq!(decode::<Sample>(FrameKind::Manifest, &GOLDEN), Ok(sample()));
+        assert_eq!(encode(FrameKind::Sections, &sample()).unwrap(), GOLDEN);
+        assert_eq!(decode::<Sample>(FrameKind::Sections, &GOLDEN), Ok(sample()));
     }
 
     #[test]
@@ -233,7 +248,7 @@ mod tests {
             let mut bytes = GOLDEN;
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                decode::<Sample>(FrameKind::Manifest, &bytes).is_err(),
+                decode::<Sample>(FrameKind::Sections, &bytes).is_err(),
                 "bit {bit}"
             );
         }
@@ -241,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_own_error() {
-        let decode = |bytes: &[u8]| decode::<Sample>(FrameKind::Manifest, bytes);
+        let decode = |bytes: &[u8]| decode::<Sample>(FrameKind::Sections, bytes);
         for length in 0..GOLDEN.len() {
             let error = decode(&GOLDEN[..length]).unwrap_err();
             let expected = if length < 4 {
@@ -270,28 +285,28 @@ mod tests {
             decode(&other),
             Err(CodecError::OtherKind {
                 found: 3,
-                expected: 1
+                expected: 5
             })
         );
         // A payload with a rest: right checksum, wrong structure.
-        let longer = encode(FrameKind::Manifest, &(sample(), 1_u8)).unwrap();
+        let longer = encode(FrameKind::Sections, &(sample(), 1_u8)).unwrap();
         assert_eq!(decode(&longer), Err(CodecError::LeftOver(1)));
-        let shorter = encode(FrameKind::Manifest, &7_u32).unwrap();
+        let shorter = encode(FrameKind::Sections, &7_u32).unwrap();
         assert!(matches!(decode(&shorter), Err(CodecError::Malformed(_))));
     }
 
     #[test]
     fn a_hostile_length_allocates_nothing() {
         let payload = u64::MAX.to_le_bytes();
-        let mut frame = encode(FrameKind::Manifest, &u64::MAX).unwrap();
+        let mut frame = encode(FrameKind::Sections, &u64::MAX).unwrap();
         assert!(frame.ends_with(&payload));
         assert!(matches!(
-            decode::<Vec<u64>>(FrameKind::Manifest, &frame),
+            decode::<Vec<u64>>(FrameKind::Sections, &frame),
             Err(CodecError::Malformed(_))
         ));
         frame[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(
-            decode::<Vec<u64>>(FrameKind::Manifest, &frame),
+            decode::<Vec<u64>>(FrameKind::Sections, &frame),
             Err(CodecError::Truncated { .. })
         ));
     }

@@ -11,9 +11,7 @@
 //! Opening reads header, footer and table. A section's checksum is checked when it is first asked
 //! for, and the outcome is remembered.
 
-use crate::codec::{
-    CodecError, FORMAT_VERSION, FrameKind, MAGIC, check_kind_and_version, decode, encode, u32_at,
-};
+use crate::codec::{CodecError, FrameKind, MAGIC, check_kind_and_version, decode, encode, u32_at};
 use crate::directory::{Directory, FileBytes, FileWriter};
 use crate::error::{Damaged, StorageError};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer, ToByteSlice};
@@ -175,7 +173,7 @@ fn header(kind: FrameKind) -> [u8; ALIGNMENT as usize] {
     let mut header = [0; ALIGNMENT as usize];
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&kind.number().to_le_bytes());
-    header[6..8].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header[6..8].copy_from_slice(&kind.newest_version().to_le_bytes());
     header
 }
 

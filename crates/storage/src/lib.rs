@@ -32,6 +32,7 @@ mod event_ids;
 mod fs_directory;
 mod ids;
 mod image;
+mod library;
 mod manifest;
 mod map;
 mod memory_directory;
@@ -53,8 +54,11 @@ pub use event_ids::{EventIdHasher, EventIdKey, EventIds, write_event_ids};
 pub use fs_directory::{Access, FsDirectory};
 pub use ids::{IdKind, UserIds};
 pub use image::{Image, ImageWriter, SectionId};
+pub use library::{
+    Library, ListRecord, SegmentRecord, SegmentVersionRecord, read_list, write_list,
+};
 pub use manifest::{
-    FileEntry, MANIFEST, Manifest, PartitionEntry, PartitionFiles, Totals, UsersFiles,
+    FileEntry, LibraryFiles, MANIFEST, Manifest, PartitionEntry, PartitionFiles, Totals, UsersFiles,
 };
 pub use memory_directory::MemoryDirectory;
 pub use partition::Partition;

@@ -1,7 +1,7 @@
 //! The manifest: which files make up a store. It is swapped as a whole, and nothing else changes a
 //! store.
 
-use crate::codec::{FrameKind, decode, encode};
+use crate::codec::{FrameKind, decode, encode, version_of};
 use crate::directory::Directory;
 use crate::error::{Damaged, StorageError};
 use crate::ids::IdKind;
@@ -92,6 +92,15 @@ pub struct PartitionFiles {
     pub ids: FileEntry,
 }
 
+/// The files of what is saved under names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibraryFiles {
+    /// Saved segments, and the records of lists.
+    pub library: FileEntry,
+    /// The ids of each list that was not dropped.
+    pub lists: Vec<FileEntry>,
+}
+
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionEntry {
@@ -158,6 +167,46 @@ pub struct Manifest {
     pub event_id_kind: IdKind,
     /// When it was committed.
     pub committed_at: TimestampMillis,
+    /// The number of the next file of the library. Numbers are never used twice.
+    pub next_library: u64,
+    /// Saved segments and static lists; `None`: nothing was ever saved.
+    pub library: Option<LibraryFiles>,
+}
+
+/// The manifest of format 1, from before anything could be saved under a name.
+#[derive(Deserialize)]
+struct ManifestV1 {
+    generation: u64,
+    seed: u64,
+    next_partition: u64,
+    next_users: u64,
+    users: UsersFiles,
+    partitions: Vec<PartitionEntry>,
+    totals: Totals,
+    universe_from_events: bool,
+    user_id_kind: IdKind,
+    event_id_kind: IdKind,
+    committed_at: TimestampMillis,
+}
+
+impl From<ManifestV1> for Manifest {
+    fn from(old: ManifestV1) -> Self {
+        Self {
+            generation: old.generation,
+            seed: old.seed,
+            next_partition: old.next_partition,
+            next_users: old.next_users,
+            users: old.users,
+            partitions: old.partitions,
+            totals: old.totals,
+            universe_from_events: old.universe_from_events,
+            user_id_kind: old.user_id_kind,
+            event_id_kind: old.event_id_kind,
+            committed_at: old.committed_at,
+            next_library: 1,
+            library: None,
+        }
+    }
 }
 
 impl Manifest {
@@ -175,6 +224,8 @@ impl Manifest {
             user_id_kind: IdKind::Text,
             event_id_kind: IdKind::Text,
             committed_at: TimestampMillis(0),
+            next_library: 1,
+            library: None,
         }
     }
 
@@ -188,11 +239,14 @@ impl Manifest {
         let Some(bytes) = directory.read(MANIFEST)? else {
             return Ok(None);
         };
-        let manifest: Self =
-            decode(FrameKind::Manifest, &bytes).map_err(|source| StorageError::Frame {
-                file: MANIFEST.to_owned(),
-                source,
-            })?;
+        let manifest: Self = match version_of(&bytes) {
+            1 => decode::<ManifestV1>(FrameKind::Manifest, &bytes).map(Self::from),
+            _ => decode(FrameKind::Manifest, &bytes),
+        }
+        .map_err(|source| StorageError::Frame {
+            file: MANIFEST.to_owned(),
+            source,
+        })?;
         if !manifest
             .partitions
             .is_sorted_by(|left, right| left.range.to <= right.range.from)
@@ -237,7 +291,22 @@ impl Manifest {
             let files = &partition.files;
             [&files.rows, &files.columns, &files.index, &files.ids]
         });
-        of_users.into_iter().flatten().chain(of_partitions)
+        let of_library = self
+            .library
+            .iter()
+            .flat_map(|files| std::iter::once(&files.library).chain(&files.lists));
+        of_users
+            .into_iter()
+            .flatten()
+            .chain(of_partitions)
+            .chain(of_library)
+    }
+
+    /// Takes the next number for a file of the library.
+    pub fn take_library_number(&mut self) -> u64 {
+        let number = self.next_library;
+        self.next_library += 1;
+        number
     }
 
     /// Takes the next number for a partition.
@@ -300,7 +369,7 @@ impl Manifest {
     }
 }
 
-/// Whether a name is of a form that stores use: `p000001.…`, `users-000001.…`. A folder may hold
+/// Whether a name is of a form that stores use: `p000001.…`, `users-000001.…`, `list-000001.…`. A folder may hold
 /// files of the user's own, such as `users.parquet`, and those are not ours to remove.
 fn is_store_file(name: &str) -> bool {
     let Some((stem, extension)) = name.split_once('.') else {
@@ -309,8 +378,10 @@ fn is_store_file(name: &str) -> bool {
     let number = stem
         .strip_prefix("users-")
         .or_else(|| stem.strip_prefix("user_properties-"))
+        .or_else(|| stem.strip_prefix("library-"))
+        .or_else(|| stem.strip_prefix("list-"))
         .or_else(|| stem.strip_prefix('p'));
     number
         .is_some_and(|number| number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit()))
-        && matches!(extension, "parquet" | "columns" | "index" | "ids")
+        && matches!(extension, "parquet" | "columns" | "index" | "ids" | "frame")
 }

@@ -140,8 +140,8 @@ impl Catalog for WorldCatalog {
         self.segments.keys().cloned().collect()
     }
 
-    fn static_list(&self, name: &str) -> Option<Arc<[String]>> {
-        self.lists.get(name).cloned()
+    fn static_list(&self, name: &str) -> Option<Result<Arc<[String]>, String>> {
+        self.lists.get(name).cloned().map(Ok)
     }
 
     fn static_list_names(&self) -> Vec<String> {

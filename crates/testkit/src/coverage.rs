@@ -17,6 +17,8 @@ pub const PARTS: &[&str] = &[
     "or",
     "not",
     "user_id",
+    "segment",
+    "list",
     "attribute",
     "did",
     "measure",

@@ -197,6 +197,20 @@ pub(crate) enum Loading {
 
 /// Loads a world through the public door.
 pub(crate) fn load(engine: &Engine, data: &Data, loading: Loading) {
+    // Lists may come before the users they name, and segments before the events.
+    for (name, ids) in &data.lists {
+        engine.save_list(name, ids).expect("a list is saved");
+    }
+    let segments: Vec<_> = data
+        .segments
+        .iter()
+        .map(|(name, segment)| (name.as_str(), segment))
+        .collect();
+    if !segments.is_empty() {
+        engine
+            .save_segments(&segments)
+            .expect("segments are saved, in any order");
+    }
     let small = LoadOptions::default().partition_rows(1);
     let types = column_types(data.users.as_deref().unwrap_or_default());
     match loading {

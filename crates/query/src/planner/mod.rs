@@ -70,9 +70,37 @@ pub fn plan(
     as_of: TimestampMillis,
     options: &PlanOptions,
 ) -> Result<Plan, SegmentError> {
+    plan_named(None, segment, catalog, as_of, options)
+}
+
+/// Whether a segment may be saved as `name` in the catalog's store: it can be planned, everything it
+/// names is saved, and it is no part of itself. The catalog must know it by that name already.
+/// Returns what is legal yet probably not meant.
+///
+/// # Errors
+///
+/// As [`plan`]; a cycle is named beginning with `name`.
+pub fn check_saved(
+    name: &str,
+    segment: &Segment,
+    catalog: &dyn Catalog,
+    as_of: TimestampMillis,
+    options: &PlanOptions,
+) -> Result<Vec<Diagnostic>, SegmentError> {
+    plan_named(Some(name), segment, catalog, as_of, options).map(|plan| plan.warnings)
+}
+
+fn plan_named(
+    own_name: Option<&str>,
+    segment: &Segment,
+    catalog: &dyn Catalog,
+    as_of: TimestampMillis,
+    options: &PlanOptions,
+) -> Result<Plan, SegmentError> {
     let located = !segment.source.text.is_empty();
     let warnings = segment.source.warnings.clone();
     let mut planner = Planner::new(catalog, as_of, options, warnings, located);
+    planner.own_name = own_name.map(str::to_owned);
     let mut root = planner.node(&segment.root);
     let findings = planner.findings;
     if findings
@@ -146,6 +174,8 @@ struct Planner<'a> {
     /// What has been reported, and where: a name that is wrong twice at one place is told once.
     seen: HashSet<(String, u32)>,
     depth: usize,
+    /// The name under which the segment itself is to be saved.
+    own_name: Option<String>,
     /// The saved segments that are being planned, the outermost first.
     inlined: Vec<saved::Inlined>,
     /// How many conditions saved segments have become.
@@ -177,6 +207,7 @@ impl<'a> Planner<'a> {
             findings,
             seen: HashSet::new(),
             depth: 0,
+            own_name: None,
             inlined: Vec::new(),
             inlined_nodes: 0,
         }

@@ -45,9 +45,12 @@ impl Planner<'_> {
             cost_rows: 0,
             selectivity: 0.0,
         };
-        if let Some(position) = self.inlined.iter().position(|outer| outer.name == name) {
-            let names = self.inlined[position..].iter().map(|outer| &*outer.name);
-            let path: Vec<&str> = names.chain([name]).collect();
+        let outer = self.own_name.iter().map(String::as_str);
+        let outer: Vec<&str> = outer
+            .chain(self.inlined.iter().map(|outer| &*outer.name))
+            .collect();
+        if let Some(position) = outer.iter().position(|outer| *outer == name) {
+            let path = [&outer[position..], &[name]].concat();
             let finding = Diagnostic::error(
                 "cycle",
                 format!("saved segments form a cycle: {}", path.join(" → ")),
@@ -117,11 +120,17 @@ impl Planner<'_> {
     /// The users of a list; nobody, and a finding, where there is none.
     pub(super) fn static_list(&mut self, name: &str, span: Span) -> PlanKind {
         match self.catalog.static_list(name) {
-            Some(ids) if ids.is_empty() => PlanKind::Nobody,
-            Some(ids) => PlanKind::List {
+            Some(Ok(ids)) if ids.is_empty() => PlanKind::Nobody,
+            Some(Ok(ids)) => PlanKind::List {
                 name: name.to_owned(),
                 ids,
             },
+            Some(Err(reason)) => {
+                let message = format!("list `{name}` cannot be read: {reason}");
+                let finding = Diagnostic::error("static-list", message).help("save it again");
+                self.report(finding, span);
+                PlanKind::Nobody
+            }
             None => {
                 let names = self.catalog.static_list_names();
                 let is_segment = self.catalog.saved_segment(name).is_some();

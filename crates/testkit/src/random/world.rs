@@ -148,11 +148,34 @@ pub fn world_among(seed: u64, fillers: usize) -> World {
     for at in seen {
         instants.extend([at, at + 1]);
     }
-    World {
+    let mut world = World {
         data,
         as_of: as_of.into_iter().map(TimestampMillis).collect(),
         instants,
         ids,
+    };
+    save(rng, &mut world);
+    world
+}
+
+/// Saves some lists, with ids that nobody has and of users without a row among them, and some
+/// segments, each of which may name those before it.
+fn save(rng: &mut Rng, world: &mut World) {
+    for name in ["friends", "it's", "nobody yet"] {
+        if rng.chance(60) {
+            let mut ids = rng.picks(&world.ids, 4);
+            ids.push("888888".to_owned());
+            if name == "nobody yet" {
+                ids.drain(..ids.len() - 1);
+            }
+            world.data.lists.insert(name.to_owned(), ids);
+        }
+    }
+    for (depth, name) in ["s1", "the second", "s'3"].into_iter().enumerate() {
+        if rng.chance(60) {
+            let segment = super::segment(rng, world, depth);
+            world.data.segments.insert(name.to_owned(), segment);
+        }
     }
 }
 
@@ -165,6 +188,8 @@ pub fn busy_world(seed: u64) -> World {
     let rng = &mut rng;
     let fillers = if rng.chance(50) { 20_000 } else { 0 };
     let mut world = world_among(seed, fillers);
+    // They may hold sequences.
+    world.data.segments.clear();
     let data = &mut world.data;
     let busiest = rng.pick(&world.ids).clone();
     let centre = world.as_of[0].0;
