@@ -18,7 +18,7 @@ use crowdset_types::{TimestampMillis, UserOrdinal};
 const INSTANTS_MAX: usize = 100_000;
 
 /// The user is asked at no more instants than this.
-const ASKED_MAX: u64 = 20_000;
+const ASKED_MAX: u64 = 2_000;
 
 /// Where every question looks at everybody, so many rows are read in all.
 const ROWS_MAX: u64 = 1_000_000_000;
