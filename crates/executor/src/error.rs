@@ -35,4 +35,13 @@ pub enum EvalError {
         /// The name.
         zone: String,
     },
+    /// A sequence with `directly` takes events of one instant in more ways than can be tried for one
+    /// user. Write `strictly`, name rarer events or a shorter window.
+    #[error(
+        "a sequence has more than {tries_max} ways to take one user's events of one instant; write `strictly`, name rarer events, or leave out `directly`"
+    )]
+    SequenceSearch {
+        /// How many ways are tried for one user.
+        tries_max: u64,
+    },
 }

@@ -75,7 +75,7 @@ pub fn count_many(
             |position, found| {
                 counts[position] = words::count(found);
             },
-        );
+        )?;
         Ok(counts)
     })?;
     let mut totals = vec![0; plans.len()];
@@ -139,7 +139,7 @@ fn collect_audiences(
                     of_plans[position] = Some(Box::new(*found));
                 }
             },
-        );
+        )?;
         Ok(of_plans)
     })?;
     let audience = |position: usize| {

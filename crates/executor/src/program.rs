@@ -201,7 +201,7 @@ impl<'a> Program<'a> {
         wanted: Option<&Words>,
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Words),
-    ) {
+    ) -> Result<(), EvalError> {
         self.prepare(scratch);
         let mut universe = words::EMPTY;
         universe.copy_from_slice(self.dataset.users.universe(chunk));
@@ -218,8 +218,12 @@ impl<'a> Program<'a> {
         let mut found = words::EMPTY;
         for (position, root) in self.roots.iter().enumerate() {
             worker.eval(root, &asked, scratch, &mut found);
+            if let Some(failure) = scratch.failure.take() {
+                return Err(failure);
+            }
             visit(position, &found);
         }
+        Ok(())
     }
 
     /// Each node's number in its plan and how it was answered, in order of tallies.

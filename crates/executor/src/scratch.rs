@@ -1,6 +1,6 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
-use crate::condition::{Gathered, SLOTS};
+use crate::condition::{Gathered, Linked, SLOTS};
 use crate::words::Words;
 use crowdset_types::CHUNK_USERS;
 
@@ -47,9 +47,12 @@ pub(crate) struct Scratch {
     /// A few values of each user.
     pub(crate) slots: Vec<[u32; SLOTS]>,
     pub(crate) gathered: Gathered,
+    pub(crate) linked: Linked,
     pub(crate) wide_pairs: Vec<(u16, u128)>,
     /// Answers of leaves that several conditions share, for the chunk at hand.
     pub(crate) shared: Vec<Option<Box<Words>>>,
+    /// Why the chunk at hand has no answer.
+    pub(crate) failure: Option<crate::EvalError>,
     /// What was read, a tally per leaf.
     pub(crate) tallies: Vec<crate::profile::Tally>,
 }

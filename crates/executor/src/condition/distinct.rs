@@ -259,10 +259,17 @@ fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]
 
 /// A number that is the same for equal values of one type, and for no others.
 pub(crate) fn key(value: &ValueRef<'_>, texts: &mut HashMap<(bool, String), u64>) -> u128 {
-    let mut number_of = |is_array: bool, text: &str| {
+    typed_key(value, |is_array, text| {
         let next = texts.len() as u64;
         *texts.entry((is_array, text.to_owned())).or_insert(next)
-    };
+    })
+}
+
+/// As [`key`], with the numbers of texts and arrays (`true`) from elsewhere.
+pub(super) fn typed_key(
+    value: &ValueRef<'_>,
+    mut number_of: impl FnMut(bool, &str) -> u64,
+) -> u128 {
     let (kind, bits) = match value {
         ValueRef::Bool(value) => (0, u64::from(*value)),
         ValueRef::Number(Number::Integer(value)) => (1, *value as u64),

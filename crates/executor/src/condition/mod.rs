@@ -2,16 +2,20 @@
 
 mod chains;
 mod distinct;
+mod hops;
+mod linked;
 mod measure;
 mod numeric;
 mod occurrence;
 mod periods;
 mod rank;
+mod same;
 mod sequence;
 mod tie;
 
 pub(crate) use chains::Gathered;
 pub(crate) use distinct::{SLOTS, key as distinct_key};
+pub(crate) use linked::Linked;
 pub(crate) use measure::{MeasureCondition, number_test};
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
 pub(crate) use periods::distinct_periods;

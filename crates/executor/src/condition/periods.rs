@@ -10,7 +10,7 @@ use crate::kernel::{BLOCK, Machine};
 use crate::profile::Tally;
 use crate::scratch::Scratch;
 use crate::words::Words;
-use crowdset_query::{PeriodUnit, PlanEvents};
+use crowdset_query::{AnchorRelation, PeriodUnit, PlanEvents};
 use crowdset_storage::TimeOffsets;
 use crowdset_types::{CHUNK_USERS, ChunkId, DurationMillis};
 use jiff::civil::{Date, Weekday};
@@ -251,6 +251,8 @@ pub(crate) struct Slices<'a> {
     each: u32,
     /// The instant after the last slice, unless a user's own window ends earlier.
     end: i64,
+    /// Whether a user's own window holds the instant that it ends with: it belongs to the last slice.
+    holds_its_end: bool,
 }
 
 impl<'a> Slices<'a> {
@@ -265,6 +267,12 @@ impl<'a> Slices<'a> {
             length: length.0.max(1),
             each,
             end: events.window.range.to.0,
+            holds_its_end: events.window.anchor.as_ref().is_some_and(|anchor| {
+                matches!(
+                    anchor.relation,
+                    AnchorRelation::WithinAfter(_) | AnchorRelation::WithinBefore(_)
+                )
+            }),
         })
     }
 
@@ -339,10 +347,12 @@ impl<'a> Slices<'a> {
                         continue;
                     }
                     let end = bounds.map_or(self.end, |bounds| {
-                        self.end.min(bounds.high[user as usize].saturating_add(1))
+                        let last = bounds.high[user as usize];
+                        let after = last.saturating_add(i64::from(!self.holds_its_end));
+                        self.end.min(after)
                     });
-                    let slice = (end - 1).wrapping_sub(time) as u64 / self.length as u64;
-                    pairs.push((user, u128::from(slice)));
+                    let before = (end - 1).saturating_sub(time).max(0);
+                    pairs.push((user, (before / self.length) as u128));
                 }
             });
         };

@@ -4,9 +4,11 @@
 //! Users that lack a step drop out first, by index or scan. Of the others, events are gathered in
 //! order of time, and for every number of steps taken the latest instant at which such a chain can
 //! have begun is kept: of two chains of one length the later begun is never worse. So any choice of
-//! events counts, not only the greedy one, and the work is steps times events.
+//! events counts, not only the greedy one, and the work is steps times events. Sequences that bind
+//! their steps further go the way of [`super::hops`].
 
 use super::chains::{Chains, Gathered};
+use super::linked::Binding;
 use crate::EvalError;
 use crate::dataset::Binder;
 use crate::events::{Anchor, Events, UserBounds};
@@ -14,49 +16,91 @@ use crate::kernel::{BLOCK, Machine};
 use crate::profile::Tally;
 use crate::scratch::Scratch;
 use crate::words::{self, Words};
-use crowdset_query::PlanSequence;
+use crowdset_query::{PlanSelector, PlanSequence};
 use crowdset_types::{ChunkId, DurationMillis};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// `sequence(…)`, made ready.
 pub(crate) struct Sequence<'a> {
-    /// The events of each step, without the user's own window.
-    steps: Vec<Events<'a>>,
+    /// The events of each step, then those unwanted between steps, then all if their order matters;
+    /// without the user's own window.
+    lookers: Vec<Events<'a>>,
+    steps: usize,
     anchor: Option<Box<Anchor<'a>>>,
     within: Option<DurationMillis>,
     /// The streams in order of partition, then name.
     streams: Vec<Lookers>,
+    /// What binds steps, if something does.
+    binding: Option<Binding<'a>>,
 }
 
-/// Who looks at a stream: steps, and the stream's position among each step's sources.
+/// Who looks at a stream, and the stream's position among each one's sources.
 type Lookers = Vec<(usize, usize)>;
+
+/// Some rows of one stream, all of one chunk.
+pub(super) struct Block<'s> {
+    /// Position of the stream.
+    pub(super) stream: usize,
+    pub(super) lookers: &'s [(usize, usize)],
+    pub(super) rows: Range<usize>,
+    pub(super) users: &'s [u16],
+    pub(super) times: &'s [i64],
+    /// For each looker, 1 for each row that it looks for.
+    pub(super) masks: &'s [[u8; BLOCK]],
+}
+
+/// Whether a sequence asks for more than steps in order within a time.
+fn is_bound(plan: &PlanSequence) -> bool {
+    let is_bound = |step: &crowdset_query::PlanStep| {
+        let hop = &step.hop;
+        hop.least.0 > 0 || hop.most.is_some() || hop.directly || !hop.without.is_empty()
+    };
+    plan.strictly || !plan.same.is_empty() || plan.steps.iter().any(is_bound)
+}
 
 impl<'a> Sequence<'a> {
     pub(crate) fn bind(binder: Binder<'a>, plan: &'a PlanSequence) -> Result<Self, EvalError> {
         let range = plan.window.range;
-        let steps: Vec<Events<'a>> = plan
-            .steps
-            .iter()
-            .map(|step| Events::bind_range(binder, &step.selector, range))
+        let steps = plan.steps.iter().map(|step| &step.selector);
+        let unwanted = plan.steps.iter().flat_map(|step| &step.hop.without);
+        let selectors: Vec<&'a PlanSelector> = steps.chain(unwanted).chain(&plan.all).collect();
+        let lookers: Vec<Events<'a>> = selectors
+            .into_iter()
+            .map(|selector| Events::bind_range(binder, selector, range))
             .collect::<Result<_, _>>()?;
         let mut streams: BTreeMap<(usize, &str), Lookers> = BTreeMap::new();
-        for (step, events) in steps.iter().enumerate() {
+        for (looker, events) in lookers.iter().enumerate() {
             for (position, source) in events.sources.iter().enumerate() {
                 let stream = (source.partition, source.stream.name());
-                streams.entry(stream).or_default().push((step, position));
+                streams.entry(stream).or_default().push((looker, position));
             }
         }
-        let streams = streams.into_values().collect();
+        let streams: Vec<Lookers> = streams.into_values().collect();
+        let binding = if is_bound(plan) {
+            let of_lookers = streams.iter().map(|of_stream| {
+                let (looker, position) = of_stream[0];
+                lookers[looker].sources[position].stream
+            });
+            Some(Binding::new(plan, of_lookers)?)
+        } else {
+            None
+        };
         Ok(Self {
-            steps,
             anchor: Anchor::bind(binder, &plan.window)?,
             within: plan.within,
+            steps: plan.steps.len(),
+            lookers,
             streams,
+            binding,
         })
     }
 
     pub(crate) fn cost_rows(&self) -> u64 {
-        self.steps.iter().map(|step| step.cost_rows() * 3).sum()
+        self.lookers
+            .iter()
+            .map(|looker| looker.cost_rows() * 3)
+            .sum()
     }
 
     pub(crate) fn eval(
@@ -72,7 +116,7 @@ impl<'a> Sequence<'a> {
         // Without an event for each step there is no sequence. The user's own window comes later:
         // it can only take events away.
         let mut candidates = *wanted;
-        for step in &self.steps {
+        for step in &self.lookers[..self.steps] {
             let mut did = words::EMPTY;
             step.did(machine, chunk, &candidates, scratch, tally, &mut did);
             candidates = did;
@@ -84,78 +128,108 @@ impl<'a> Sequence<'a> {
             .anchor
             .as_ref()
             .map(|anchor| anchor.bounds(machine, chunk, &candidates, scratch, tally));
-        let mut gathered = std::mem::take(&mut scratch.gathered);
-        gathered.reset(self.steps.len());
-        self.gather(
-            machine,
-            chunk,
-            &candidates,
-            bounds.as_ref(),
-            tally,
-            &mut gathered,
-        );
-        gathered.sort();
-        Chains::new(self.steps.len(), self.within).find(&gathered, &candidates, found);
-        scratch.gathered = gathered;
+        if let Some(binding) = &self.binding {
+            let mut linked = std::mem::take(&mut scratch.linked);
+            Binding::reset(&mut linked);
+            self.visit(machine, chunk, bounds.as_ref(), tally, &mut |block| {
+                binding.add(&mut linked, block, &candidates);
+            });
+            if let Err(error) = binding.find(&mut linked, found) {
+                scratch.failure = Some(error);
+            }
+            scratch.linked = linked;
+        } else {
+            let mut gathered = std::mem::take(&mut scratch.gathered);
+            gathered.reset(self.steps);
+            let mut fitting = [0_u64; BLOCK];
+            self.visit(machine, chunk, bounds.as_ref(), tally, &mut |block| {
+                self.gather(block, &candidates, &mut fitting, &mut gathered);
+            });
+            gathered.sort();
+            Chains::new(self.steps, self.within).find(&gathered, &candidates, found);
+            scratch.gathered = gathered;
+        }
         if let Some(bounds) = bounds {
             bounds.give(scratch);
         }
     }
 
-    /// Adds the candidates' events that fit any step, each once however many steps it fits.
-    fn gather(
+    /// Hands out the rows of all streams, and who looks for which.
+    fn visit(
         &self,
         machine: Machine,
         chunk: ChunkId,
-        candidates: &Words,
         bounds: Option<&UserBounds>,
         tally: &mut Tally,
-        gathered: &mut Gathered,
+        visit: &mut dyn FnMut(&Block<'_>),
     ) {
         let mut masks: Vec<[u8; BLOCK]> = Vec::new();
         let mut times = [0_i64; BLOCK];
-        let mut fitting = [0_u64; BLOCK];
-        for lookers in &self.streams {
+        for (stream, lookers) in self.streams.iter().enumerate() {
             masks.resize(masks.len().max(lookers.len()), [0; BLOCK]);
-            // All steps have the same window, so they see the same rows of the stream.
-            let (step, position) = lookers[0];
-            let source = &self.steps[step].sources[position];
+            // All have the same window, so they see the same rows of the stream.
+            let (looker, position) = lookers[0];
+            let source = &self.lookers[looker].sources[position];
             let rows = source.stream.rows_in(chunk, source.range);
             tally.rows += rows.len() as u64;
             for start in rows.clone().step_by(BLOCK) {
                 let block = start..rows.end.min(start + BLOCK);
                 let len = block.len();
                 tally.bytes += len as u64 * 6;
-                for (mask, &(step, position)) in masks.iter_mut().zip(lookers) {
-                    let source = &self.steps[step].sources[position];
+                for (mask, &(looker, position)) in masks.iter_mut().zip(lookers) {
+                    let source = &self.lookers[looker].sources[position];
                     tally.bytes += len as u64 * source.filter.bytes_per_row();
                     source.mask(machine, chunk, block.clone(), bounds, &mut mask[..len]);
                 }
                 source.read_times(block.clone(), &mut times[..len]);
-                let users = &source.stream.users()[block];
-                if self.steps.len() > 64 {
-                    for (index, (&user, &time)) in users.iter().zip(&times).enumerate() {
-                        let mut steps = masks
-                            .iter()
-                            .zip(lookers)
-                            .filter(|(mask, _)| mask[index] == 1)
-                            .map(|(_, &(step, _))| step)
-                            .peekable();
-                        if words::get(candidates, user as usize) && steps.peek().is_some() {
-                            gathered.add_wide(user, time, steps);
-                        }
-                    }
-                    continue;
-                }
-                let fitting = &mut fitting[..len];
-                fitting.fill(0);
-                for (mask, &(step, _)) in masks.iter().zip(lookers) {
-                    for (fitting, &mask) in fitting.iter_mut().zip(mask) {
-                        *fitting |= u64::from(mask) << step;
-                    }
-                }
-                gathered.add(users, &times[..len], fitting, candidates);
+                visit(&Block {
+                    stream,
+                    lookers,
+                    users: &source.stream.users()[block.clone()],
+                    times: &times[..len],
+                    masks: &masks[..lookers.len()],
+                    rows: block,
+                });
             }
         }
+    }
+
+    /// Adds the candidates' events that fit any step, each once however many steps it fits.
+    fn gather(
+        &self,
+        block: &Block<'_>,
+        candidates: &Words,
+        fitting: &mut [u64; BLOCK],
+        gathered: &mut Gathered,
+    ) {
+        let Block {
+            lookers,
+            users,
+            times,
+            masks,
+            ..
+        } = *block;
+        if self.steps > 64 {
+            for (index, (&user, &time)) in users.iter().zip(times).enumerate() {
+                let mut steps = masks
+                    .iter()
+                    .zip(lookers)
+                    .filter(|(mask, _)| mask[index] == 1)
+                    .map(|(_, &(step, _))| step)
+                    .peekable();
+                if words::get(candidates, user as usize) && steps.peek().is_some() {
+                    gathered.add_wide(user, time, steps);
+                }
+            }
+            return;
+        }
+        let fitting = &mut fitting[..users.len()];
+        fitting.fill(0);
+        for (mask, &(step, _)) in masks.iter().zip(lookers) {
+            for (fitting, &mask) in fitting.iter_mut().zip(mask) {
+                *fitting |= u64::from(mask) << step;
+            }
+        }
+        gathered.add(users, times, fitting, candidates);
     }
 }

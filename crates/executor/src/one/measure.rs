@@ -36,14 +36,15 @@ impl<'a> Asked<'_, 'a> {
                 Some(Number::Integer(periods as i64))
             }
             PlanMeasure::Periods { length, each, of } => {
-                let Some((low, high)) = self.bounds(&of.window)? else {
+                let Some(bounds) = self.bounds(&of.window)? else {
                     return Ok(Some(Number::Integer(0)));
                 };
                 // Slices go back from the window's end.
+                let end = self.slices_end(&of.window)?;
                 let slice =
-                    |row: &Row<'a>| high.wrapping_sub(row.at) as u64 / length.0.max(1) as u64;
+                    |row: &Row<'a>| (end - 1).saturating_sub(row.at).max(0) / length.0.max(1);
                 let full = self
-                    .select(&of.selector, (low, high))?
+                    .select(&of.selector, bounds)?
                     .chunk_by(|left, right| slice(left) == slice(right))
                     .filter(|rows| rows.len() >= *each as usize)
                     .count();

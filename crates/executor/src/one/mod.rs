@@ -348,7 +348,7 @@ impl<'a> Asked<'_, 'a> {
             Some(&wanted),
             &mut Scratch::default(),
             |_, found| is_in = words::get(found, within),
-        );
+        )?;
         Ok(is_in)
     }
 }

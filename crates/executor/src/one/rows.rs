@@ -202,6 +202,22 @@ impl<'a> Asked<'_, 'a> {
         Ok((from <= to).then_some((from, to)))
     }
 
+    /// The instant that slices of a window are counted back from: the one after its last, or, where
+    /// it holds both its ends, the last itself.
+    pub(super) fn slices_end(self, window: &PlanWindow) -> Result<i64, EvalError> {
+        let end = window.range.to.0;
+        let Some(anchor) = &window.anchor else {
+            return Ok(end);
+        };
+        let holds_its_end = matches!(
+            anchor.relation,
+            AnchorRelation::WithinAfter(_) | AnchorRelation::WithinBefore(_)
+        );
+        Ok(self.anchored(anchor)?.map_or(end, |(_, high)| {
+            end.min(high.saturating_add(i64::from(!holds_its_end)))
+        }))
+    }
+
     fn anchored(self, anchor: &PlanAnchor) -> Result<Option<(i64, i64)>, EvalError> {
         let at = match &anchor.of {
             PlanAnchorInstant::Event(occurrence) => self.occurrence(occurrence)?.map(|row| row.at),

@@ -48,14 +48,6 @@ impl Planner<'_> {
             }
             steps.push(PlanStep { selector, hop });
         }
-        // Not answered by the executor yet.
-        let is_plain = sequence.same.is_empty()
-            && !sequence.strictly
-            && sequence.steps.iter().all(|step| step.hop == Hop::default());
-        if !is_plain {
-            let message = "hops, `same` and `strictly` are not supported by this version";
-            self.report(Diagnostic::error("later", message), span);
-        }
         let window = self.window(&sequence.window, span);
         if window.range.is_empty() || !is_possible {
             return PlanKind::Nobody;

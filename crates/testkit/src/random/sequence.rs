@@ -11,7 +11,7 @@ impl Maker<'_> {
     pub(super) fn sequence(&mut self) -> Sequence {
         let count = *self.rng.pick(&[1, 2, 2, 3, 3, 4]);
         // One in three is plain.
-        let is_plain = self.rng.chance(100);
+        let is_plain = self.rng.chance(33);
         let steps = (0..count).map(|number| SequenceStep {
             events: self.selector(),
             hop: if number == 0 || is_plain {

@@ -78,10 +78,12 @@ impl Inquiry<'_> {
                 Some(Number::Integer(periods.len() as i64))
             }
             Measure::Periods { length, each, of } => {
-                let end = self.window(&of.window)?.to;
+                let end = self.window(&of.window)?.end;
                 let mut slices: BTreeMap<i64, u32> = BTreeMap::new();
                 for event in self.events(of)? {
-                    *slices.entry((end - 1 - event.at) / length.0).or_default() += 1;
+                    // An event at the very end belongs to the slice before it.
+                    let before = (end - 1 - event.at).max(0);
+                    *slices.entry(before / length.0).or_default() += 1;
                 }
                 let full = slices.values().filter(|held| *held >= each);
                 Some(Number::Integer(full.count() as i64))

@@ -8,7 +8,9 @@ use crowdset_types::{TimestampMillis, Value};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instants {
     from: i64,
-    pub(super) to: i64,
+    to: i64,
+    /// The instant that slices of time are counted back from.
+    pub(super) end: i64,
 }
 
 impl Instants {
@@ -44,9 +46,19 @@ impl Inquiry<'_> {
             },
             other => panic!("the reference does not know {other:?}"),
         };
+        // Windows that hold both their ends end with an instant, others before one.
+        let holds_its_end = matches!(
+            window,
+            Window::Anchored {
+                relation: AnchorRelation::WithinAfter(_) | AnchorRelation::WithinBefore(_),
+                ..
+            }
+        );
+        let end = if holds_its_end { to - 1 } else { to };
         Ok(Instants {
             from,
             to: to.min(now),
+            end: end.min(now),
         })
     }
 
