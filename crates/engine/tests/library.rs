@@ -1,7 +1,6 @@
 //! Goal: what is saved is there for every reader after, as a whole, with its past, and nothing that
 //! cannot be answered gets saved.
 
-#[allow(dead_code, reason = "the agreement tests use the rest of it")]
 mod support;
 
 use crowdset::{AsOf, Engine, SaveError, Segment, Snapshot};
