@@ -36,8 +36,8 @@ struct Row {
     user: u16,
     /// Position of the stream: by partition, which are apart in time, then by name.
     stream: u32,
-    /// Rows of one user at one time ascend by event id.
-    row: u32,
+    /// Its position there: rows of one user at one time ascend by event id.
+    position: u32,
     time: i64,
     /// Position of its bits and keys.
     set: u32,
@@ -101,7 +101,7 @@ impl<'a> Binding<'a> {
                 }
             }
             let row = block.rows.start + index;
-            if is_step && !self.add_keys(linked, columns, row) {
+            if is_step && !add_keys(linked, columns, row) {
                 // Without a value it is no step, though it may still be in the way.
                 for step in 0..self.steps {
                     linked.bits[start + step / 64] &= !(1 << (step % 64));
@@ -118,32 +118,17 @@ impl<'a> Binding<'a> {
             linked.rows.push(Row {
                 user,
                 stream: block.stream as u32,
-                row: row as u32,
+                position: row as u32,
                 time,
                 set: (start / words) as u32,
             });
         }
     }
 
-    /// Adds the values of a row, or nothing if one is missing.
-    fn add_keys(&self, linked: &mut Linked, columns: &[KeyColumn<'_>], row: usize) -> bool {
-        let start = linked.keys.len();
-        for column in columns {
-            match column.key(row) {
-                Some(key) => linked.keys.push(key),
-                None => {
-                    linked.keys.truncate(start);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
     /// The users whose rows hold a whole chain.
     pub(super) fn find(&self, linked: &mut Linked, found: &mut Words) -> Result<(), EvalError> {
         let Linked { rows, bits, keys } = linked;
-        rows.sort_unstable_by_key(|row| (row.user, row.time, row.stream, row.row));
+        rows.sort_unstable_by_key(|row| (row.user, row.time, row.stream, row.position));
         let sets = Sets {
             words: self.words(),
             bits,
@@ -186,4 +171,17 @@ impl<'a> Binding<'a> {
         }
         Ok(())
     }
+}
+
+/// Adds the values of a row, or nothing if one is missing.
+fn add_keys(linked: &mut Linked, columns: &[KeyColumn<'_>], row: usize) -> bool {
+    let start = linked.keys.len();
+    for column in columns {
+        let Some(key) = column.key(row) else {
+            linked.keys.truncate(start);
+            return false;
+        };
+        linked.keys.push(key);
+    }
+    true
 }
