@@ -90,20 +90,35 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    fn text(&self, code: u32) -> Option<&'a str> {
-        self.values
-            .parts()
-            .iter()
-            .find_map(|part| match &part.data {
-                PartData::Text { dictionary, .. } if (code as usize) < dictionary.len() => {
-                    Some(dictionary.get(code as usize))
-                }
-                _ => None,
-            })
+    /// How many texts the attribute's codes stand for.
+    pub(crate) fn dictionary_len(&self) -> usize {
+        let texts = self.values.parts().iter().map(|part| match &part.data {
+            PartData::Text { dictionary, .. } => dictionary.len(),
+            _ => 0,
+        });
+        texts.max().unwrap_or(0)
     }
 
-    /// Writes each user's code as of the instant; [`UNSET`] for those without a value.
-    fn codes_as_of(&self, history: &History, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) {
+    /// The value that a code of the attribute's text stands for, the cast applied.
+    pub(crate) fn value_of_code(&self, code: u32) -> Option<ValueRef<'a>> {
+        ValueRef::Text(Cow::Borrowed(self.text(code)?)).cast(self.values.cast)
+    }
+
+    /// Writes the code of each user's text as of the instant, one that stands for nothing where there
+    /// is none; whether text is all there can be.
+    pub(crate) fn codes(&self, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) -> bool {
+        match self.history {
+            Some(history) => self.codes_as_of(history, chunk, codes),
+            None => self.codes_at_the_end(chunk, codes),
+        }
+        let parts = self.values.parts().iter();
+        parts
+            .map(|part| &part.data)
+            .all(|data| matches!(data, PartData::Text { .. }))
+    }
+
+    /// The codes of the column; [`UNSET`] for those without a text.
+    fn codes_at_the_end(&self, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) {
         codes.fill(UNSET);
         let text = self
             .values
@@ -121,6 +136,23 @@ impl<'a> Attribute<'a> {
                 }
             }
         }
+    }
+
+    fn text(&self, code: u32) -> Option<&'a str> {
+        self.values
+            .parts()
+            .iter()
+            .find_map(|part| match &part.data {
+                PartData::Text { dictionary, .. } if (code as usize) < dictionary.len() => {
+                    Some(dictionary.get(code as usize))
+                }
+                _ => None,
+            })
+    }
+
+    /// Writes each user's code as of the instant; [`UNSET`] for those without a value.
+    fn codes_as_of(&self, history: &History, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) {
+        self.codes_at_the_end(chunk, codes);
         let rows = history.chunk(chunk);
         let mut previous = None;
         for ((&user, &at), &code) in rows.users.iter().zip(rows.at).zip(rows.codes) {

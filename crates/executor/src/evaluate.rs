@@ -4,7 +4,7 @@ use crate::audience::Audience;
 use crate::control::Control;
 use crate::dataset::Dataset;
 use crate::profile::{NodeProfile, Tally};
-use crate::program::Program;
+use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
@@ -47,7 +47,7 @@ pub fn evaluate_many(
 ) -> Result<Vec<Audience>, EvalError> {
     let _span = tracing::debug_span!("evaluate", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
+    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
     collect_audiences(dataset, &program, plans.len(), &schedule, control)
 }
 
@@ -64,27 +64,8 @@ pub fn count_many(
 ) -> Result<Vec<u64>, EvalError> {
     let _span = tracing::debug_span!("count", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, plans, options, &schedule, control, false)?;
-    let counts = schedule.run(program.work(), control, |chunk, scratch| {
-        let mut counts = vec![0; plans.len()];
-        program.run_chunk(
-            schedule.machine(),
-            chunk,
-            None,
-            scratch,
-            |position, found| {
-                counts[position] = words::count(found);
-            },
-        )?;
-        Ok(counts)
-    })?;
-    let mut totals = vec![0; plans.len()];
-    for counts in counts {
-        for (total, count) in totals.iter_mut().zip(counts) {
-            *total += count;
-        }
-    }
-    Ok(totals)
+    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
+    program.count(&schedule, control)
 }
 
 /// The users a plan selects, and what each of its nodes took, in order of the nodes' numbers.
@@ -99,7 +80,14 @@ pub fn profile(
     control: &Control,
 ) -> Result<(Audience, Vec<NodeProfile>), EvalError> {
     let schedule = Schedule::new(*options);
-    let (program, mut tallies) = Program::new(dataset, &[plan], options, &schedule, control, true)?;
+    let (program, mut tallies) = Program::new(
+        dataset,
+        &[plan],
+        options,
+        &schedule,
+        control,
+        Purpose::Profile,
+    )?;
     let mut audiences = collect_audiences(dataset, &program, 1, &schedule, control)?;
     let audience = audiences
         .pop()

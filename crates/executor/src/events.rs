@@ -338,6 +338,24 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// Hands out the rows of a range that every user shares, in order of sources.
+    pub(crate) fn scan_range(
+        &self,
+        machine: Machine,
+        chunk: ChunkId,
+        range: TimeRange,
+        tally: &mut Tally,
+        visit: &mut dyn FnMut(&Rows<'_>),
+    ) {
+        for (position, source) in self.sources.iter().enumerate() {
+            let range = source.range.intersection(range);
+            if !range.is_empty() {
+                let rows = source.stream.rows_in(chunk, range);
+                source.visit(machine, chunk, position, rows, None, tally, visit);
+            }
+        }
+    }
+
     /// Hands out the rows of one source: all at once if every row counts, otherwise in blocks.
     pub(crate) fn scan_source(
         &self,

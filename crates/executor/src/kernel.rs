@@ -209,6 +209,20 @@ kernels! {
         }
     }
 
+    /// Takes back what `count_u32` counted.
+    fn uncount_u32 as UncountU32(users: &'k [u16], counters: &'k mut [u32; CHUNK_USERS]) {
+        for &user in users {
+            counters[slot(user)] -= 1;
+        }
+    }
+
+    /// Takes back what `count_u32_masked` counted.
+    fn uncount_u32_masked as UncountU32Masked(users: &'k [u16], mask: &'k [u8], counters: &'k mut [u32; CHUNK_USERS]) {
+        for (&user, &mask) in users.iter().zip(mask) {
+            counters[slot(user)] -= u32::from(mask);
+        }
+    }
+
     /// Adds `base + code` times `factor` to each row's user.
     fn add_codes as AddCodes<T>(users: &'k [u16], codes: &'k [T], base: i64, factor: i64, sums: &'k mut [i64; CHUNK_USERS]) {
         for (&user, &code) in users.iter().zip(codes) {

@@ -20,6 +20,7 @@
     reason = "`&` and `|` of what is already known cost less per row than a branch that is guessed wrong"
 )]
 
+mod answers;
 mod attribute;
 mod audience;
 mod clock;
@@ -30,6 +31,7 @@ mod error;
 mod evaluate;
 mod events;
 mod filter;
+mod groups;
 mod kernel;
 mod one;
 mod options;
@@ -41,6 +43,7 @@ mod truth;
 mod value;
 mod words;
 
+pub use answers::{breakdown, overlap, trend};
 pub use audience::Audience;
 pub use control::{Control, ProgressFn};
 pub use dataset::{Dataset, ListSets, PartitionHandle};

@@ -1,7 +1,9 @@
 //! Plans bound to a data set: trees of conditions, equal conditions bound once.
 
 use crate::attribute::AttributeCondition;
-use crate::condition::{MeasureCondition, OccurrenceCondition, Rank, Sequence};
+use crate::condition::{
+    MeasureCondition, OccurrenceCondition, Position, Rank, Sequence, Slide, SlideState, sliding,
+};
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset, storage_table};
 use crate::events::Events;
@@ -13,8 +15,8 @@ use crate::scratch::Scratch;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_index::{FrozenSet, Term};
-use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode, PlanTest};
-use crowdset_types::{CHUNK_WORDS, ChunkId, TimestampMillis};
+use crowdset_query::{Plan, PlanAttribute, PlanEvents, PlanKind, PlanNode, PlanSelector, PlanTest};
+use crowdset_types::{CHUNK_WORDS, ChunkId, TimeRange, TimestampMillis};
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,7 +29,19 @@ pub(crate) struct Program<'a> {
     roots: Vec<Node<'a>>,
     conditions: Vec<Bound<'a>>,
     nodes: usize,
-    is_profiled: bool,
+    purpose: Purpose,
+    slides: Vec<Slide<'a>>,
+}
+
+/// What a program is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Plans as they are.
+    Answer,
+    /// The same, with the time of each node.
+    Profile,
+    /// One segment at several instants: windows that move are slid.
+    Series,
 }
 
 /// A node of one of the plans.
@@ -63,6 +77,8 @@ enum Condition<'a> {
     Occurrence(OccurrenceCondition<'a>),
     Sequence(Sequence<'a>),
     Rank(Rank<'a>),
+    /// A count whose window moves from plan to plan.
+    Slid(Position),
     /// Users known before the pass: one bit per ordinal.
     Users(Arc<Vec<u64>>, Path),
 }
@@ -78,7 +94,7 @@ impl<'a> Program<'a> {
         options: &'a ExecOptions,
         schedule: &Schedule,
         control: &Control,
-        is_profiled: bool,
+        purpose: Purpose,
     ) -> Result<(Self, Vec<Tally>), EvalError> {
         let mut program = Self {
             dataset,
@@ -86,18 +102,21 @@ impl<'a> Program<'a> {
             roots: Vec::new(),
             conditions: Vec::new(),
             nodes: 0,
-            is_profiled,
+            purpose,
+            slides: Vec::new(),
         };
         let mut known = Known::new();
+        let mut moving = Moving::default();
         for plan in plans {
             let binder = Binder {
                 dataset,
                 options,
                 as_of: plan.as_of,
             };
-            let root = program.bind(binder, &plan.root, &mut known)?;
+            let root = program.bind(binder, &plan.root, &mut known, &mut moving)?;
             program.roots.push(root);
         }
+        program.slides = moving.bind()?;
         let mut tallies = vec![Tally::default(); program.nodes];
         for bound in &mut program.conditions {
             if let Condition::Rank(rank) = &bound.condition {
@@ -123,13 +142,14 @@ impl<'a> Program<'a> {
         binder: Binder<'a>,
         plan: &'a PlanNode,
         known: &mut Known<'a>,
+        moving: &mut Moving<'a>,
     ) -> Result<Node<'a>, EvalError> {
         let slot = self.nodes;
         self.nodes += 1;
         let mut all = |parts: &'a [PlanNode]| -> Result<Vec<Node<'a>>, EvalError> {
             parts
                 .iter()
-                .map(|part| self.bind(binder, part, known))
+                .map(|part| self.bind(binder, part, known, moving))
                 .collect()
         };
         let kind = match &plan.kind {
@@ -137,9 +157,14 @@ impl<'a> Program<'a> {
             PlanKind::Nobody => NodeKind::Nobody,
             PlanKind::And(parts) => NodeKind::And(all(parts)?),
             PlanKind::Or(parts) => NodeKind::Or(all(parts)?),
-            PlanKind::Not(part) => NodeKind::Not(Box::new(self.bind(binder, part, known)?)),
+            PlanKind::Not(part) => NodeKind::Not(Box::new(self.bind(binder, part, known, moving)?)),
             kind => {
-                let alike = known.entry((plan.text.as_str(), binder.as_of)).or_default();
+                // What is the same at every instant is worked out once.
+                let instant = match self.purpose {
+                    Purpose::Series if is_timeless(binder, kind) => TimestampMillis(i64::MIN),
+                    _ => binder.as_of,
+                };
+                let alike = known.entry((plan.text.as_str(), instant)).or_default();
                 let found = alike
                     .iter()
                     .find(|(other, _)| *other == kind)
@@ -148,7 +173,13 @@ impl<'a> Program<'a> {
                     self.conditions[index].shared = Some(0);
                     index
                 } else {
-                    let condition = bind_condition(binder, kind)?;
+                    let condition = match sliding(kind) {
+                        Some((events, test)) if self.purpose == Purpose::Series => {
+                            let slide = moving.slide(binder, &plan.text, events);
+                            Condition::Slid(Position::new(slide, events.window.range, test)?)
+                        }
+                        _ => bind_condition(binder, kind)?,
+                    };
                     self.conditions.push(Bound {
                         condition,
                         slot,
@@ -164,11 +195,12 @@ impl<'a> Program<'a> {
 
     /// How much there is to do.
     pub(crate) fn work(&self) -> crate::schedule::Work {
-        let rows = self
+        let of_conditions = self
             .conditions
             .iter()
-            .map(|bound| bound.condition.cost_rows())
-            .sum();
+            .map(|bound| bound.condition.cost_rows());
+        let of_slides = self.slides.iter().map(Slide::cost_rows);
+        let rows = of_conditions.chain(of_slides).sum();
         let chunks = self.dataset.users.chunks();
         crate::schedule::Work {
             chunks,
@@ -191,6 +223,40 @@ impl<'a> Program<'a> {
         for answer in &mut scratch.shared {
             *answer = None;
         }
+        scratch
+            .slides
+            .resize_with(self.slides.len(), SlideState::default);
+        for slide in &mut scratch.slides {
+            slide.leave_chunk();
+        }
+    }
+
+    /// How many users each plan selects.
+    pub(crate) fn count(
+        &self,
+        schedule: &Schedule,
+        control: &Control,
+    ) -> Result<Vec<u64>, EvalError> {
+        let of_chunks = schedule.run(self.work(), control, |chunk, scratch| {
+            let mut counts = vec![0; self.roots.len()];
+            self.run_chunk(
+                schedule.machine(),
+                chunk,
+                None,
+                scratch,
+                |position, found| {
+                    counts[position] = words::count(found);
+                },
+            )?;
+            Ok(counts)
+        })?;
+        let mut totals = vec![0; self.roots.len()];
+        for counts in of_chunks {
+            for (total, count) in totals.iter_mut().zip(counts) {
+                *total += count;
+            }
+        }
+        Ok(totals)
     }
 
     /// Calls `visit` with the position of each plan and its users in the chunk.
@@ -281,6 +347,63 @@ fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Conditio
     })
 }
 
+/// Whether a condition selects the same users at every instant for which its plan is the same.
+fn is_timeless(binder: Binder<'_>, kind: &PlanKind) -> bool {
+    let is_final = |attribute: &PlanAttribute| {
+        let table = storage_table(attribute.table);
+        let stored = binder.dataset.users.attribute(table, &attribute.name);
+        // Values of updates at `latest` are visible only after it.
+        stored
+            .and_then(crowdset_storage::Attribute::latest)
+            .is_none_or(|latest| binder.as_of.0 > latest)
+    };
+    match kind {
+        PlanKind::UserId(_) | PlanKind::List { .. } => true,
+        PlanKind::Attribute { operand, test } => {
+            is_final(operand)
+                && match test {
+                    PlanTest::CompareAttribute(_, right) => is_final(right),
+                    _ => true,
+                }
+        }
+        _ => false,
+    }
+}
+
+/// The windows that move from plan to plan, gathered while conditions are bound.
+#[derive(Default)]
+struct Moving<'a> {
+    /// By the text of the condition, as selectors cannot be hashed.
+    known: HashMap<&'a str, Vec<usize>>,
+    /// What moves, and a range that holds every place it comes to.
+    found: Vec<(Binder<'a>, &'a PlanSelector, TimeRange)>,
+}
+
+impl<'a> Moving<'a> {
+    /// The number of the slide for these events, which will reach their window.
+    fn slide(&mut self, binder: Binder<'a>, text: &'a str, events: &'a PlanEvents) -> usize {
+        let alike = self.known.entry(text).or_default();
+        let range = events.window.range;
+        for &slide in alike.iter() {
+            let (_, selector, hull) = &mut self.found[slide];
+            if **selector == events.selector {
+                *hull = TimeRange::new(hull.from.min(range.from), hull.to.max(range.to));
+                return slide;
+            }
+        }
+        alike.push(self.found.len());
+        self.found.push((binder, &events.selector, range));
+        self.found.len() - 1
+    }
+
+    fn bind(self) -> Result<Vec<Slide<'a>>, EvalError> {
+        let found = self.found.into_iter();
+        found
+            .map(|(binder, selector, hull)| Slide::bind(binder, selector, hull))
+            .collect()
+    }
+}
+
 fn bind_attribute<'a>(
     binder: Binder<'a>,
     operand: &'a PlanAttribute,
@@ -322,7 +445,8 @@ impl Condition<'_> {
             Self::Measure(measure) => measure.cost_rows(),
             Self::Occurrence(occurrence) => occurrence.cost_rows(),
             Self::Sequence(sequence) => sequence.cost_rows(),
-            Self::Rank(_) | Self::Users(..) => 0,
+            // Slides are counted by themselves.
+            Self::Rank(_) | Self::Users(..) | Self::Slid(_) => 0,
         }
     }
 
@@ -331,7 +455,7 @@ impl Condition<'_> {
             Self::Attribute(attribute) => attribute.path(),
             Self::Did(events) if events.is_answered_by_index() => Path::Index,
             Self::Measure(measure) => measure.path(),
-            Self::Did(_) | Self::Occurrence(_) | Self::Sequence(_) => Path::Scan,
+            Self::Did(_) | Self::Occurrence(_) | Self::Sequence(_) | Self::Slid(_) => Path::Scan,
             Self::Rank(_) => Path::Rank,
             Self::Users(_, path) => *path,
         }
@@ -349,7 +473,7 @@ struct Worker<'w, 'a> {
 impl Worker<'_, '_> {
     /// The users of `wanted` that the node selects.
     fn eval(&self, node: &Node<'_>, wanted: &Words, scratch: &mut Scratch, found: &mut Words) {
-        if !self.program.is_profiled {
+        if self.program.purpose != Purpose::Profile {
             self.eval_kind(node, wanted, scratch, found);
             return;
         }
@@ -446,6 +570,15 @@ impl Worker<'_, '_> {
             }
             Condition::Sequence(sequence) => {
                 sequence.eval(machine, chunk, wanted, scratch, &mut tally, found);
+            }
+            Condition::Slid(position) => {
+                let mut state = std::mem::take(&mut scratch.slides[position.slide]);
+                let slide = &self.program.slides[position.slide];
+                slide.eval(
+                    position, machine, chunk, &mut state, scratch, &mut tally, found,
+                );
+                scratch.slides[position.slide] = state;
+                words::and(found, wanted);
             }
             // Ranks have become users before the first chunk.
             Condition::Rank(_) => found.fill(0),

@@ -1,6 +1,6 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
-use crate::condition::{Gathered, Linked, SLOTS};
+use crate::condition::{Gathered, Linked, SLOTS, SlideState};
 use crate::words::Words;
 use crowdset_types::CHUNK_USERS;
 
@@ -53,6 +53,8 @@ pub(crate) struct Scratch {
     pub(crate) shared: Vec<Option<Box<Words>>>,
     /// Why the chunk at hand has no answer.
     pub(crate) failure: Option<crate::EvalError>,
+    /// Windows that move, for the chunk at hand.
+    pub(crate) slides: Vec<SlideState>,
     /// What was read, a tally per leaf.
     pub(crate) tallies: Vec<crate::profile::Tally>,
 }

@@ -11,6 +11,7 @@ mod periods;
 mod rank;
 mod same;
 mod sequence;
+mod slide;
 mod tie;
 
 pub(crate) use chains::Gathered;
@@ -21,3 +22,4 @@ pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
 pub(crate) use periods::distinct_periods;
 pub(crate) use rank::Rank;
 pub(crate) use sequence::Sequence;
+pub(crate) use slide::{Position, Slide, SlideState, sliding};

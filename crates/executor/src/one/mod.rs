@@ -14,7 +14,7 @@ use crate::attribute::Attribute;
 use crate::condition::Rank;
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset, storage_table};
-use crate::program::Program;
+use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
 use crate::truth::{Truth, ValueRef};
@@ -336,7 +336,7 @@ impl<'a> Asked<'_, 'a> {
             options,
             &schedule,
             &self.one.control,
-            false,
+            Purpose::Answer,
         )?;
         let within = usize::from(self.user().within_chunk());
         let mut wanted = words::EMPTY;

@@ -1,0 +1,128 @@
+//! Answers about several segments, several instants, or the values of an attribute.
+
+use crate::attribute::Attribute;
+use crate::audience::Audience;
+use crate::control::Control;
+use crate::dataset::{Binder, Dataset};
+use crate::filter::Attributes;
+use crate::groups::Groups;
+use crate::program::{Program, Purpose};
+use crate::schedule::Schedule;
+use crate::words::Words;
+use crate::{EvalError, ExecOptions};
+use crowdset_query::{Plan, PlanAttribute};
+use crowdset_types::{ChunkId, TimestampMillis, Value};
+
+/// How many users each pair of plans has in common, in one pass: `sizes[i][j]` is that of plans `i`
+/// and `j`, and `sizes[i][i]` the size of plan `i`.
+///
+/// # Cost
+///
+/// That of evaluating the plans together, and for each pair a look at one bit per user. Takes 2 KB per
+/// plan and worker, and no audience is made.
+///
+/// # Errors
+///
+/// [`EvalError`]; there is never a partial answer.
+pub fn overlap(
+    dataset: &Dataset,
+    plans: &[&Plan],
+    options: &ExecOptions,
+    control: &Control,
+) -> Result<Vec<Vec<u64>>, EvalError> {
+    let _span = tracing::debug_span!("overlap", plans = plans.len()).entered();
+    let schedule = Schedule::new(*options);
+    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
+    let of_chunks = schedule.run(program.work(), control, |chunk, scratch| {
+        let mut of_plans: Vec<Words> = Vec::with_capacity(plans.len());
+        program.run_chunk(schedule.machine(), chunk, None, scratch, |_, found| {
+            of_plans.push(*found);
+        })?;
+        let mut sizes = Vec::with_capacity(plans.len() * (plans.len() + 1) / 2);
+        for (position, left) in of_plans.iter().enumerate() {
+            for right in &of_plans[position..] {
+                let both = left.iter().zip(right);
+                sizes.push(
+                    both.map(|(left, right)| u64::from((left & right).count_ones()))
+                        .sum::<u64>(),
+                );
+            }
+        }
+        Ok(sizes)
+    })?;
+    let mut sizes = vec![vec![0; plans.len()]; plans.len()];
+    for of_chunk in of_chunks {
+        let mut of_chunk = of_chunk.into_iter();
+        for left in 0..plans.len() {
+            for right in left..plans.len() {
+                sizes[left][right] += of_chunk.next().unwrap_or(0);
+            }
+        }
+    }
+    for left in 0..plans.len() {
+        for right in 0..left {
+            sizes[left][right] = sizes[right][left];
+        }
+    }
+    Ok(sizes)
+}
+
+/// How many users each plan selects, for plans of one segment at several instants: best in order of
+/// the instants. Equal to counting each by itself.
+///
+/// # Cost
+///
+/// Counts whose window is the same for all users slide from instant to instant: they read the rows
+/// that enter the window and those that leave it. What does not depend on the instant is worked out
+/// once per chunk of users. All other conditions are worked out anew for each instant, on rows that
+/// are in the cache.
+///
+/// # Errors
+///
+/// [`EvalError`]; there is never a partial answer.
+pub fn trend(
+    dataset: &Dataset,
+    plans: &[&Plan],
+    options: &ExecOptions,
+    control: &Control,
+) -> Result<Vec<u64>, EvalError> {
+    let _span = tracing::debug_span!("trend", plans = plans.len()).entered();
+    let schedule = Schedule::new(*options);
+    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Series)?;
+    program.count(&schedule, control)
+}
+
+/// How many members have each value of an attribute as of an instant, by descending size, then by
+/// value; `None` is for members without one, behind those of equal size.
+///
+/// # Cost
+///
+/// One look at each member's value. Text is counted by its stored code.
+///
+/// # Errors
+///
+/// [`EvalError`] if data is damaged or the work was cancelled.
+pub fn breakdown(
+    audience: &Audience,
+    dataset: &Dataset,
+    attribute: Option<&PlanAttribute>,
+    as_of: TimestampMillis,
+    options: &ExecOptions,
+    control: &Control,
+) -> Result<Vec<(Option<Value>, u64)>, EvalError> {
+    let binder = Binder {
+        dataset,
+        options,
+        as_of,
+    };
+    let attribute = match attribute {
+        Some(attribute) => binder.attribute(attribute)?,
+        None => Attribute::new(None, None, as_of, dataset.users.ordinals())?,
+    };
+    let mut groups = Groups::new(&attribute);
+    for chunk in (0..dataset.users.chunks() as u32).map(ChunkId) {
+        control.check()?;
+        groups.add(&attribute, chunk, audience.chunk(chunk));
+    }
+    Ok(groups.finish(&attribute))
+}
