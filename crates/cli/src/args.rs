@@ -100,6 +100,16 @@ pub(crate) enum Command {
         crowdset why store \"account_type = 'free' and count(report_generated, last 30 days) > 5\" u00042\n  \
         crowdset why store @lapsed.segment u00042 --as-of 2026-01-01 --json")]
     Why(Why),
+    /// Keep segments in a store under names, for `segment('name')`.
+    Segment {
+        #[command(subcommand)]
+        command: SegmentCommand,
+    },
+    /// Keep static lists of user ids in a store, for `list('name')`.
+    List {
+        #[command(subcommand)]
+        command: ListCommand,
+    },
     /// Print what a store holds: rows, users, and bytes by column and index.
     #[command(after_help = "Example:\n  crowdset stats store")]
     Stats(Stats),
@@ -121,6 +131,125 @@ pub(crate) enum Command {
         crowdset fmt \"DID( purchase , last 720 hours )\"\n  \
         crowdset fmt @trial.segment --json")]
     Fmt(Fmt),
+}
+
+/// What to do with saved segments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SegmentCommand {
+    /// Save a segment: version 1 of a new name, the next version of one that is taken.
+    ///
+    /// Refused if it names a segment or list that is not saved, or becomes part of itself.
+    #[command(
+        after_help = "Example:\n  crowdset segment save store lapsed \"did(purchase) and not did(purchase, last 90 days)\""
+    )]
+    Save {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The segment: text, JSON, or @FILE.
+        #[arg(value_name = "SEGMENT", allow_hyphen_values = true)]
+        segment: String,
+    },
+    /// List the saved segments with their versions.
+    #[command(after_help = "Example:\n  crowdset segment list store")]
+    List {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+    },
+    /// Print the definition of a saved segment, as it was written.
+    #[command(
+        disable_version_flag = true,
+        after_help = "Example:\n  crowdset segment show store lapsed --version 1"
+    )]
+    Show {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// This version instead of the last, also of a segment that was dropped.
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
+    },
+    /// Drop a saved segment; refused while others name it.
+    #[command(after_help = "Example:\n  crowdset segment drop store lapsed")]
+    Drop {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Save many segments at once, all of them or none; they may name each other in any order.
+    ///
+    /// FILE holds one JSON object a line: {"name": "…", "segment": text or node}.
+    #[command(after_help = "Example:\n  crowdset segment import store segments.ndjson")]
+    Import {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The segments; `-` reads standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print all saved segments in the form that `import` reads.
+    #[command(after_help = "Example:\n  crowdset segment export store > segments.ndjson")]
+    Export {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+    },
+}
+
+/// What to do with static lists.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListCommand {
+    /// Save a list of user ids in place of what the name held before.
+    #[command(after_help = "Example:\n  crowdset list save store testers testers.txt")]
+    Save {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The ids, one a line; `-` reads standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List the static lists.
+    #[command(after_help = "Example:\n  crowdset list list store")]
+    List {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+    },
+    /// Print the ids of a list, one a line.
+    #[command(after_help = "Example:\n  crowdset list show store testers")]
+    Show {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Drop a list; refused while saved segments name it.
+    #[command(after_help = "Example:\n  crowdset list drop store testers")]
+    Drop {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 /// Words of `demo`.

@@ -9,6 +9,7 @@ mod fmt;
 mod generate;
 mod load;
 mod members;
+mod saved;
 mod stats;
 mod verify;
 mod why;
@@ -29,6 +30,8 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args, &mut meaning),
         Command::Explain(args) => explain::run(&args, &mut meaning),
         Command::Why(args) => why::run(&args, &mut meaning),
+        Command::Segment { command } => saved::segment(&command, &mut meaning),
+        Command::List { command } => saved::list(&command, &mut meaning),
         Command::Stats(args) => stats::run(&args, &mut meaning),
         Command::Verify(args) => verify::run(&args, &mut meaning),
         Command::Generate(args) => generate::run(&args, &mut meaning),
