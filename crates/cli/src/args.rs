@@ -100,6 +100,26 @@ pub(crate) enum Command {
         crowdset why store \"account_type = 'free' and count(report_generated, last 30 days) > 5\" u00042\n  \
         crowdset why store @lapsed.segment u00042 --as-of 2026-01-01 --json")]
     Why(Why),
+    /// Print how many of a segment's users have each value of an attribute, as of the instant.
+    #[command(
+        after_help = "Example:\n  crowdset breakdown store \"did(purchase)\" --by account_type"
+    )]
+    Breakdown(Breakdown),
+    /// Print how many users each pair of segments has in common.
+    #[command(
+        after_help = "Example:\n  crowdset overlap store \"did(purchase)\" \"segment('lapsed')\""
+    )]
+    Overlap(OverlapArgs),
+    /// Print how many users a segment selects at many instants, both ends included.
+    #[command(
+        after_help = "Example:\n  crowdset trend store \"did(purchase, last 7 days)\" --from 2026-01-01 --to 2026-02-01 --every 1d"
+    )]
+    Trend(Trend),
+    /// Print who came to a segment (+) and who left it (-) between two instants.
+    #[command(
+        after_help = "Example:\n  crowdset diff store \"did(purchase, last 30 days)\" --from 2026-01-01 --to 2026-02-01"
+    )]
+    Diff(DiffArgs),
     /// Keep segments in a store under names, for `segment('name')`.
     Segment {
         #[command(subcommand)]
@@ -131,6 +151,56 @@ pub(crate) enum Command {
         crowdset fmt \"DID( purchase , last 720 hours )\"\n  \
         crowdset fmt @trial.segment --json")]
     Fmt(Fmt),
+}
+
+/// Words of `breakdown`.
+#[derive(Debug, Args)]
+pub(crate) struct Breakdown {
+    #[command(flatten)]
+    pub(crate) of: OneSegment,
+    /// The attribute: a column of users or a user property, or a cast such as number(property.seats).
+    #[arg(long, value_name = "ATTR")]
+    pub(crate) by: String,
+}
+
+/// Words of `overlap`.
+#[derive(Debug, Args)]
+pub(crate) struct OverlapArgs {
+    /// A store, or a folder of tables.
+    #[arg(value_name = "STORE")]
+    pub(crate) store: PathBuf,
+    /// The segments: text, JSON, or @FILE.
+    #[arg(value_name = "SEGMENT", required = true)]
+    pub(crate) segments: Vec<String>,
+}
+
+/// Words of `trend`.
+#[derive(Debug, Args)]
+pub(crate) struct Trend {
+    #[command(flatten)]
+    pub(crate) of: OneSegment,
+    /// The first instant: RFC 3339 text or a date.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: String,
+    /// The last instant.
+    #[arg(long, value_name = "T")]
+    pub(crate) to: String,
+    /// The step between two instants: a whole number and ms, s, m, h, d or w.
+    #[arg(long, value_name = "STEP", default_value = "1d")]
+    pub(crate) every: String,
+}
+
+/// Words of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) of: OneSegment,
+    /// The earlier instant: RFC 3339 text or a date.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: String,
+    /// The later instant.
+    #[arg(long, value_name = "T")]
+    pub(crate) to: String,
 }
 
 /// What to do with saved segments.

@@ -45,6 +45,14 @@ impl fmt::Debug for Audience {
 }
 
 impl Audience {
+    /// Other users of the same state, at the same instant.
+    pub(crate) fn with_set(&self, set: UserSet) -> Self {
+        Self {
+            set: Arc::new(set),
+            ..self.clone()
+        }
+    }
+
     /// How many users it holds.
     pub fn len(&self) -> u64 {
         self.set.len()

@@ -44,11 +44,14 @@
 //! - The plan, and what it cost: [`Snapshot::prepare`], [`Snapshot::analyze`].
 //! - One user, with the reasons: [`Snapshot::why`], [`Snapshot::contains`].
 //! - Segments and lists kept in the store by name: [`Engine::save_segment`], [`Engine::save_list`].
+//! - Sizes by attribute, of pairs, over time: [`Snapshot::breakdown`], [`Snapshot::overlap`],
+//!   [`Snapshot::trend`], [`Snapshot::diff`].
 //! - Many segments in one pass: [`Snapshot::evaluate_many`].
 //! - Cancellation and progress: [`Control`] in [`EvalOptions`], and [`LoadOptions`].
 //! - What is in a store, and whether it is sound: [`Snapshot::stats`], [`Snapshot::verify`].
 
 mod analysis;
+mod answers;
 mod as_of;
 mod audience;
 mod catalog;
@@ -67,6 +70,7 @@ mod whole;
 mod why;
 
 pub use analysis::Analysis;
+pub use answers::{Breakdown, Diff, Overlap};
 pub use as_of::AsOf;
 pub use audience::Audience;
 pub use engine::Engine;

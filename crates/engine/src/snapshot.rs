@@ -45,7 +45,7 @@ impl Default for EvalOptions {
 }
 
 impl EvalOptions {
-    fn plan_options(&self) -> PlanOptions {
+    pub(crate) fn plan_options(&self) -> PlanOptions {
         PlanOptions {
             strict: self.strict,
             reorder: self.reorder,
@@ -342,7 +342,7 @@ impl Snapshot {
     }
 
     /// Runs `work` on the engine's pool if it has one and the work is worth handing over.
-    fn on_pool<T: Send>(
+    pub(crate) fn on_pool<T: Send>(
         &self,
         rows: u64,
         options: &EvalOptions,

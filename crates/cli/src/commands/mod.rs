@@ -1,5 +1,6 @@
 //! One file per command. Each takes its words and what holds for all, and writes its result.
 
+mod answers;
 mod check;
 mod count;
 mod demo;
@@ -30,6 +31,10 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args, &mut meaning),
         Command::Explain(args) => explain::run(&args, &mut meaning),
         Command::Why(args) => why::run(&args, &mut meaning),
+        Command::Breakdown(args) => answers::breakdown(&args, &mut meaning),
+        Command::Overlap(args) => answers::overlap(&args, &mut meaning),
+        Command::Trend(args) => answers::trend(&args, &mut meaning),
+        Command::Diff(args) => answers::diff(&args, &mut meaning),
         Command::Segment { command } => saved::segment(&command, &mut meaning),
         Command::List { command } => saved::list(&command, &mut meaning),
         Command::Stats(args) => stats::run(&args, &mut meaning),

@@ -1,0 +1,217 @@
+//! Answers about several segments, several instants, or the values of an attribute.
+
+use crate::audience::Audience;
+use crate::error::EvaluateError;
+use crate::snapshot::{EvalOptions, Prepared, Snapshot};
+use crate::{AsOf, Diagnostic, Plan, Segment};
+use crowdset_executor as executor;
+use crate::segment::AttributeOperand;
+use crowdset_query::plan_attribute;
+use crowdset_types::Value;
+
+/// So many instants of a trend are worked on at once, which bounds the memory for their plans.
+const INSTANTS_AT_ONCE: usize = 512;
+
+/// The members of an audience by the value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Breakdown {
+    /// The instant of segment and values.
+    pub as_of: AsOf,
+    /// How many members have each value, the largest group first, equal ones by value; `None`, behind
+    /// those of its size, is for members without a value. `1` and `1.0` are one value.
+    pub groups: Vec<(Option<Value>, u64)>,
+    /// What the definition and the attribute's name say that is legal and yet probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// How many users each pair of segments has in common.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// The instant of all segments.
+    pub as_of: AsOf,
+    /// `sizes[i][j]` is what segments `i` and `j` have in common, `sizes[i][i]` the size of `i`.
+    pub sizes: Vec<Vec<u64>>,
+}
+
+/// Who came and who went between two instants.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Diff {
+    /// The users selected at the later instant and not at the earlier one.
+    pub entered: Audience,
+    /// The users selected at the earlier instant and not at the later one.
+    pub left: Audience,
+}
+
+impl Snapshot {
+    /// How many of the users that `segment` selects have each value of an attribute, both as of one
+    /// instant: user properties with their history.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`]; a bare name that both tables have is an error too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::{AsOf, Engine};
+    ///
+    /// let snapshot = Engine::in_memory().snapshot();
+    /// let by_plan = snapshot.breakdown(&"everyone".parse()?, &"plan".parse()?, AsOf::now())?;
+    /// assert!(by_plan.groups.is_empty());
+    /// # Ok::<(), crowdset::Error>(())
+    /// ```
+    pub fn breakdown(
+        &self,
+        segment: &Segment,
+        attribute: &AttributeOperand,
+        as_of: AsOf,
+    ) -> Result<Breakdown, EvaluateError> {
+        self.breakdown_with(segment, attribute, as_of, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::breakdown`].
+    pub fn breakdown_with(
+        &self,
+        segment: &Segment,
+        attribute: &AttributeOperand,
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Breakdown, EvaluateError> {
+        let (attribute, found) =
+            plan_attribute(attribute, self.catalog(), &options.plan_options())?;
+        let audience = self.evaluate_with(segment, as_of, options)?;
+        let groups = executor::breakdown(
+            &audience.set,
+            &self.state.dataset,
+            attribute.as_ref(),
+            as_of.instant(),
+            &options.execution,
+            &options.control,
+        )?;
+        Ok(Breakdown {
+            as_of,
+            groups,
+            warnings: audience.warnings().iter().cloned().chain(found).collect(),
+        })
+    }
+
+    /// How many users each pair of segments has in common at one instant, in one pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`]; one segment that fails fails all.
+    pub fn overlap(&self, segments: &[Segment], as_of: AsOf) -> Result<Overlap, EvaluateError> {
+        self.overlap_with(segments, as_of, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::overlap`].
+    pub fn overlap_with(
+        &self,
+        segments: &[Segment],
+        as_of: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Overlap, EvaluateError> {
+        let prepared: Vec<Prepared> = segments
+            .iter()
+            .map(|segment| self.prepare_with(segment, as_of, options))
+            .collect::<Result<_, _>>()?;
+        let plans: Vec<&Plan> = prepared.iter().map(Prepared::plan).collect();
+        let sizes = self.on_pool(rows(&plans), options, |execution| {
+            executor::overlap(&self.state.dataset, &plans, execution, &options.control)
+        })?;
+        Ok(Overlap { as_of, sizes })
+    }
+
+    /// How many users `segment` selects at each of many instants, in their order. Windows of counts
+    /// slide from one instant to the next, so instants are best given in order of time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::{AsOf, Engine};
+    ///
+    /// let snapshot = Engine::in_memory().snapshot();
+    /// let days: Vec<AsOf> = (0..7).map(|day| AsOf::at_millis(day * 86_400_000)).collect();
+    /// assert_eq!(snapshot.trend(&"did(purchase, last 7 days)".parse()?, &days)?, [0; 7]);
+    /// # Ok::<(), crowdset::Error>(())
+    /// ```
+    pub fn trend(&self, segment: &Segment, instants: &[AsOf]) -> Result<Vec<u64>, EvaluateError> {
+        self.trend_with(segment, instants, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::trend`].
+    pub fn trend_with(
+        &self,
+        segment: &Segment,
+        instants: &[AsOf],
+        options: &EvalOptions,
+    ) -> Result<Vec<u64>, EvaluateError> {
+        let mut sizes = Vec::with_capacity(instants.len());
+        for instants in instants.chunks(INSTANTS_AT_ONCE) {
+            let prepared: Vec<Prepared> = instants
+                .iter()
+                .map(|as_of| self.prepare_with(segment, *as_of, options))
+                .collect::<Result<_, _>>()?;
+            let plans: Vec<&Plan> = prepared.iter().map(Prepared::plan).collect();
+            sizes.extend(self.on_pool(rows(&plans), options, |execution| {
+                executor::trend(&self.state.dataset, &plans, execution, &options.control)
+            })?);
+        }
+        Ok(sizes)
+    }
+
+    /// Who came to and who left the audience of `segment` between two instants.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::evaluate`].
+    pub fn diff(&self, segment: &Segment, from: AsOf, to: AsOf) -> Result<Diff, EvaluateError> {
+        self.diff_with(segment, from, to, &EvalOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::diff`].
+    pub fn diff_with(
+        &self,
+        segment: &Segment,
+        from: AsOf,
+        to: AsOf,
+        options: &EvalOptions,
+    ) -> Result<Diff, EvaluateError> {
+        let before = self.evaluate_with(segment, from, options)?;
+        let after = self.evaluate_with(segment, to, options)?;
+        let entered = after.set.difference(&before.set);
+        let left = before.set.difference(&after.set);
+        Ok(Diff {
+            entered: after.with_set(entered),
+            left: before.with_set(left),
+        })
+    }
+}
+
+fn rows(plans: &[&Plan]) -> u64 {
+    let rows = plans.iter().map(|plan| plan.root.cost_rows);
+    rows.fold(0, u64::saturating_add)
+}
