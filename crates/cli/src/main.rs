@@ -17,6 +17,11 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
+/// A load frees and takes buffers of megabytes all the time: what the system's allocator gives back to
+/// the kernel at once and fetches again, page by page, this one keeps for a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,

@@ -19,9 +19,11 @@ use crowdset_ingest::{
     PeopleFiles, Reader, Rejections, Stage, StoredIds, write_users,
 };
 use crowdset_storage::{
-    Directory, EventIds, FileEntry, FrameKind, ImageWriter, Manifest, Partition, PartitionEntry,
-    PartitionFiles, StorageError, Users, UsersBuilder, UsersFiles, seal, write_event_ids,
+    Directory, EventIds, EventIdsWriter, FileEntry, FrameKind, ImageWriter, Manifest, Partition,
+    PartitionEntry, PartitionFiles, StorageError, Users, UsersBuilder, UsersFiles, seal,
 };
+use crowdset_types::PartitionId;
+use rayon::prelude::*;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::ControlFlow;
@@ -352,6 +354,13 @@ impl<'a> Created<'a> {
 
 impl Drop for Created<'_> {
     fn drop(&mut self) {
+        if self.names.is_empty() {
+            return;
+        }
+        // Nothing may be left of them that a later load would wait for.
+        if let Err(error) = self.directory.sync() {
+            tracing::warn!(%error, "files of a failed load could not be synced");
+        }
         for name in &self.names {
             if let Err(error) = self.directory.remove(name) {
                 tracing::warn!(%error, name, "a file of a failed load could not be removed");
@@ -367,6 +376,23 @@ fn absent(name: String) -> FileEntry {
         bytes: 0,
         crc32: 0,
     }
+}
+
+/// A partition to be written.
+struct PlannedPartition {
+    plan: PartitionPlan,
+    id: PartitionId,
+    ids: PlannedIds,
+}
+
+/// Where the hashes of a partition's new event ids are.
+enum PlannedIds {
+    /// Nowhere: rows are not kept, so that nothing can be loaded beside them.
+    NotKept,
+    /// To be put in order with those of stored rows, which are read when the partition is written.
+    InMemory(Vec<u64>),
+    /// In their file, which is complete.
+    Written(EventIdsWriter),
 }
 
 /// One load on its way.
@@ -563,12 +589,14 @@ impl Load<'_> {
         let total: u64 = plans.iter().map(|plan| plan.rows).sum();
         let options = self.options;
         let tell = |progress| options.tell(progress);
+        let planned = self.plan_partitions(plans, manifest, rewritten, events)?;
         let mut reader = events.reader(people, &tell)?;
         let mut written = 0;
         let mut done = 0;
-        for plan in plans {
-            written += u64::from(self.write_partition(plan, &mut reader, rejections)?);
-            done += plan.rows;
+        for partition in planned {
+            let rows = partition.plan.rows;
+            written += u64::from(self.write_partition(partition, &mut reader, rejections)?);
+            done += rows;
             if tell(Progress {
                 stage: Stage::Sealing,
                 rows_done: done,
@@ -582,15 +610,62 @@ impl Load<'_> {
         Ok(written)
     }
 
+    /// Gives partitions their numbers and deals out the hashes of the new event ids, which are
+    /// gone from memory then.
+    fn plan_partitions(
+        &mut self,
+        plans: Vec<PartitionPlan>,
+        manifest: &Manifest,
+        rewritten: &[bool],
+        events: &mut Events,
+    ) -> Result<Vec<PlannedPartition>, LoadError> {
+        let stored: Vec<_> = manifest
+            .partitions
+            .iter()
+            .zip(rewritten)
+            .filter_map(|(partition, rewritten)| rewritten.then_some(partition.range))
+            .collect();
+        let mut planned = Vec::with_capacity(plans.len());
+        for plan in &plans {
+            let id = self.next.take_partition_id();
+            let overlaps = |range: &crowdset_types::TimeRange| {
+                range.from < plan.range.to && plan.range.from < range.to
+            };
+            let ids = if !self.options.keep_rows {
+                PlannedIds::NotKept
+            } else if stored.iter().any(overlaps) {
+                PlannedIds::InMemory(Vec::new())
+            } else {
+                let name = format!("{id}.ids");
+                self.created.names.push(name.clone());
+                PlannedIds::Written(EventIdsWriter::create(self.directory, &name)?)
+            };
+            planned.push(PlannedPartition {
+                plan: *plan,
+                id,
+                ids,
+            });
+        }
+        events.take_hashes(&plans, |plan, hash| {
+            match &mut planned[plan].ids {
+                PlannedIds::NotKept => {}
+                PlannedIds::InMemory(hashes) => hashes.push(hash),
+                PlannedIds::Written(writer) => writer.push(hash)?,
+            }
+            Ok::<(), LoadError>(())
+        })?;
+        Ok(planned)
+    }
+
     /// Writes one partition; false if no row was left for it.
     fn write_partition(
         &mut self,
-        plan: PartitionPlan,
+        partition: PlannedPartition,
         reader: &mut Reader<'_>,
         rejections: &mut Rejections,
     ) -> Result<bool, LoadError> {
         let directory = self.directory;
-        let id = self.next.take_partition_id();
+        let PlannedPartition { plan, id, ids } = partition;
         let name = |ending: &str| format!("{id}.{ending}");
         let (rows_name, columns_name, ids_name, index_name) =
             (name("parquet"), name("columns"), name("ids"), name("index"));
@@ -608,10 +683,7 @@ impl Load<'_> {
             return Ok(false);
         }
         let rows = match sink {
-            Some(sink) => {
-                sink.finish()?;
-                FileEntry::of(directory, &rows_name)?
-            }
+            Some(sink) => sink.finish()?,
             None => absent(rows_name),
         };
 
@@ -620,22 +692,27 @@ impl Load<'_> {
         let blocks = content.take_blocks();
         let mut ties = |positions: &[u32]| tie_ids(reader, &content, positions);
         let sealed = seal(id, plan.range, blocks, &mut ties, writer)?;
-        let columns = FileEntry::of(directory, &columns_name)?;
-
-        let ids = if self.options.keep_rows {
-            self.created.names.push(ids_name.clone());
-            write_event_ids(directory, &ids_name, content.take_hashes())?;
-            FileEntry::of(directory, &ids_name)?
-        } else {
-            absent(ids_name)
+        let columns = sealed.file;
+        let ids = match ids {
+            PlannedIds::NotKept => absent(ids_name),
+            PlannedIds::Written(writer) => writer.finish()?,
+            PlannedIds::InMemory(new) => {
+                self.created.names.push(ids_name.clone());
+                let mut hashes = content.take_stored_hashes();
+                hashes.extend(new);
+                hashes.par_sort_unstable();
+                let mut writer = EventIdsWriter::create(directory, &ids_name)?;
+                for hash in hashes {
+                    writer.push(hash)?;
+                }
+                writer.finish()?
+            }
         };
         drop(content);
 
         let partition = Partition::open(directory, &columns.name)?;
-        let index = self.write_file(
-            index_name,
-            &indexing::build(&partition, &Policy::default())?,
-        )?;
+        let index = indexing::build(&partition, &Policy::default())?;
+        let index = write_bytes(self.create(&index_name)?, &index_name, &index)?;
         self.next.partitions.push(PartitionEntry {
             id,
             range: plan.range,
@@ -658,37 +735,51 @@ impl Load<'_> {
         let (ids, id_kind, universe, attributes) = people.into_parts()?;
 
         let columns_name = format!("users-{number:06}.columns");
+        let index_name = format!("users-{number:06}.index");
         self.created.names.push(columns_name.clone());
-        let mut builder = UsersBuilder::new(&ids, id_kind, universe);
-        for attribute in attributes {
-            builder.attribute(attribute);
-        }
-        builder.write(directory, &columns_name)?;
-        let users = Users::open(directory, &columns_name)?;
-        let index = self.write_file(
-            format!("users-{number:06}.index"),
-            &indexing::build_attributes(&users, &Policy::ATTRIBUTES)?,
-        )?;
+        let index_sink = self.create(&index_name)?;
+        let keeps_rows = self.options.keep_rows;
+        let users_name = format!("users-{number:06}.parquet");
+        let users_sink = (keeps_rows && has_new_users)
+            .then(|| self.create(&users_name))
+            .transpose()?;
+        let properties_name = format!("user_properties-{number:06}.parquet");
+        let properties = match properties.filter(|_| keeps_rows) {
+            Some(rows) => Some((rows, self.create(&properties_name)?)),
+            None => None,
+        };
+        let write_image = || -> Result<_, LoadError> {
+            let mut builder = UsersBuilder::new(&ids, id_kind, universe);
+            for attribute in attributes {
+                builder.attribute(attribute);
+            }
+            let columns = builder.write(directory, &columns_name)?;
+            let users = Users::open(directory, &columns_name)?;
+            let index = indexing::build_attributes(&users, &Policy::ATTRIBUTES)?;
+            let index = write_bytes(index_sink, &index_name, &index)?;
+            let rows = users_sink
+                .map(|sink| Ok::<_, LoadError>(write_users(&users, sink, &users_name)?.finish()?))
+                .transpose()?;
+            Ok((columns, index, rows))
+        };
+        let write_properties = || -> Result<_, LoadError> {
+            properties
+                .map(|(rows, sink)| {
+                    let sink = rows.write(&ids, id_kind, sink, &properties_name)?;
+                    Ok(sink.finish()?)
+                })
+                .transpose()
+        };
+        let (image, properties_rows) = rayon::join(write_image, write_properties);
+        let (columns, index, users_rows) = image?;
 
         let mut files = UsersFiles {
-            columns: Some(FileEntry::of(directory, &columns_name)?),
+            columns: Some(columns),
             index: Some(index),
             ..self.next.users.clone()
         };
-        if self.options.keep_rows {
-            if has_new_users {
-                let name = format!("users-{number:06}.parquet");
-                let sink = self.create(&name)?;
-                write_users(&users, sink, &name)?.finish()?;
-                files.users_rows = Some(FileEntry::of(directory, &name)?);
-            }
-            if let Some(properties) = properties {
-                let name = format!("user_properties-{number:06}.parquet");
-                let sink = self.create(&name)?;
-                properties.write(&ids, id_kind, sink, &name)?.finish()?;
-                files.properties_rows = Some(FileEntry::of(directory, &name)?);
-            }
-        }
+        files.users_rows = users_rows.or(files.users_rows);
+        files.properties_rows = properties_rows?.or(files.properties_rows);
         self.next.users = files;
         Ok(())
     }
@@ -700,18 +791,20 @@ impl Load<'_> {
         self.created.names.push(name.to_owned());
         self.directory.create(name)
     }
+}
 
-    fn write_file(&mut self, name: String, bytes: &[u8]) -> Result<FileEntry, StorageError> {
-        let mut writer = self.create(&name)?;
-        let written = writer.write_all(bytes);
-        written.map_err(|source| StorageError::Io {
-            action: "write",
-            file: name.clone(),
-            source,
-        })?;
-        writer.finish()?;
-        FileEntry::of(self.directory, &name)
-    }
+fn write_bytes(
+    mut writer: Box<dyn crowdset_storage::FileWriter>,
+    name: &str,
+    bytes: &[u8],
+) -> Result<FileEntry, StorageError> {
+    let written = writer.write_all(bytes);
+    written.map_err(|source| StorageError::Io {
+        action: "write",
+        file: name.to_owned(),
+        source,
+    })?;
+    writer.finish()
 }
 
 /// The ids that order rows of one user and time.

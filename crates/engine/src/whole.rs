@@ -22,6 +22,10 @@ impl<D: Directory> Directory for WholeFiles<D> {
         self.0.create(name)
     }
 
+    fn sync(&self) -> Result<(), StorageError> {
+        self.0.sync()
+    }
+
     fn open(&self, name: &str) -> Result<FileBytes, StorageError> {
         let mapped = self.0.open(name)?;
         let mut copy = MutableBuffer::with_capacity(mapped.len());

@@ -42,13 +42,13 @@ struct Candidate {
 /// Leaves out every event whose id is stored already or came before; returns how many.
 pub(crate) fn leave_out_duplicates(
     files: &mut [EventFile],
-    hashes: HashBuckets,
+    hashes: &mut HashBuckets,
     stored: &[StoredIds<'_>],
     hasher: &EventIdHasher,
     on_bad_row: OnBadRow,
 ) -> Result<u64, IngestError> {
     let touched: Vec<AtomicBool> = stored.iter().map(|_| AtomicBool::new(false)).collect();
-    let suspects = hashes.into_suspects(&|asked, known| {
+    let suspects = hashes.suspects(&|asked, known| {
         for (stored, touched) in stored.iter().zip(&touched) {
             let mut found = |index: usize| {
                 known[index] = true;

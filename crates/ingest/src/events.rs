@@ -2,15 +2,16 @@
 
 use crate::duplicates::{StoredIds, leave_out_duplicates};
 use crate::error::{IngestError, Rejections};
+use crate::hashes::HashBuckets;
 use crate::partitions::{PartitionPlan, PartitionSizes, plan, to_rewrite};
 use crate::people::People;
 use crate::progress::Meter;
 use crate::rows::{Context, PartitionRows, read_partition};
-use crate::survey::{EventFile, days, survey};
+use crate::survey::{DAY_MILLIS, EventFile, days, survey};
 use crate::table::{TableFile, open_all};
 use crate::{ColumnMap, Input, OnBadRow, OnProgress, Stage, TableKind};
 use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock};
-use crowdset_types::TimeRange;
+use crowdset_types::{TimeRange, TimestampMillis};
 use rayon::prelude::*;
 use std::io::Write;
 
@@ -23,6 +24,8 @@ pub struct Events {
     hasher: EventIdHasher,
     on_bad_row: OnBadRow,
     id_kind: Option<IdKind>,
+    /// Of the event ids of the inputs, from the survey on.
+    hashes: Option<HashBuckets>,
     /// Rows of the inputs, those that cannot be used included.
     pub rows: u64,
     /// Rows whose event id was there already.
@@ -74,6 +77,7 @@ impl Events {
             hasher: EventIdHasher::new(seed),
             on_bad_row,
             id_kind: stored_kind,
+            hashes: None,
             rows: lost,
             duplicates: 0,
             floored: 0,
@@ -123,7 +127,7 @@ impl Events {
         rejections: &mut Rejections,
         progress: OnProgress<'_>,
     ) -> Result<(), IngestError> {
-        let surveyed = survey(
+        let mut surveyed = survey(
             &mut self.files,
             &self.hasher,
             self.on_bad_row,
@@ -133,12 +137,46 @@ impl Events {
         self.floored = surveyed.floored;
         self.duplicates = leave_out_duplicates(
             &mut self.files,
-            surveyed.hashes,
+            &mut surveyed.hashes,
             stored,
             &self.hasher,
             self.on_bad_row,
         )?;
+        self.hashes = Some(surveyed.hashes);
         Ok(())
+    }
+
+    /// Hands out the hashes of the event ids of the inputs, ascending, each with the number of the
+    /// plan its event belongs to; once, after [`Events::survey`]. Rows that are left out for their
+    /// properties are only known later: their hashes are among them, and so are those of duplicates.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError`] if a temporary file cannot be read, and what `take` returns.
+    pub fn take_hashes<E: From<IngestError>>(
+        &mut self,
+        plans: &[PartitionPlan],
+        mut take: impl FnMut(usize, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(hashes) = self.hashes.take() else {
+            return Ok(());
+        };
+        let days: Vec<(i64, i64)> = plans
+            .iter()
+            .map(|plan| {
+                let day = |at: TimestampMillis| at.0.div_euclid(DAY_MILLIS);
+                (day(plan.range.from), day(plan.range.to))
+            })
+            .collect();
+        hashes.for_each(|hash, day| {
+            let day = i64::from(day);
+            let plan = days.partition_point(|(_, end)| *end <= day);
+            match days.get(plan) {
+                Some((first, _)) if *first <= day => take(plan, hash),
+                // Nothing but duplicates on this day.
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Which of the store's partitions, ascending by time, must be written anew.
@@ -212,9 +250,10 @@ impl PartitionContent {
         std::mem::take(&mut self.rows.blocks)
     }
 
-    /// The hashes of the event ids; they are gone afterwards.
-    pub fn take_hashes(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.rows.hashes)
+    /// The hashes of the event ids of rows that come from the store, in any order; they are gone
+    /// afterwards. Those of new rows are handed out by [`Events::take_hashes`].
+    pub fn take_stored_hashes(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.rows.stored_hashes)
     }
 }
 

@@ -1,23 +1,39 @@
-//! Hashes of many ids, and which of them occur more than once, in bounded memory.
+//! Hashes of many event ids, which of them occur more than once, and of which day their events are,
+//! in bounded memory.
 
 use crate::error::IngestError;
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-/// Buckets by the top byte of a hash: each is sorted on its own.
-const BUCKETS: usize = 256;
+/// Buckets by the top bits of a hash: each is sorted on its own, within a core's cache as a rule.
+const BUCKETS: usize = 1 << BUCKET_BITS;
+const BUCKET_BITS: u32 = 10;
 
-/// Hashes in memory before they go to a temporary file: 256 MiB.
-const IN_MEMORY_MAX: usize = 32 << 20;
+/// Buckets that are worked on together: what was spilled comes back only that far.
+const BUCKETS_AT_ONCE: usize = 32;
+
+/// Hashes in memory before they go to a temporary file, of 12 bytes each: 1.5 GiB, which is less than
+/// what sealing a partition takes afterwards.
+const IN_MEMORY_MAX: usize = 128 << 20;
+
+/// Bytes of one hash and its day in the temporary file.
+const SPILLED_BYTES: usize = 12;
 
 /// Marks those of some hashes that are known.
 pub(crate) type IsKnown<'a> = &'a (dyn Fn(&[u64], &mut [bool]) -> Result<(), IngestError> + Sync);
 
-/// Hashes in the order they came, apart by their top byte.
+/// Hashes of one bucket and, in the same order, the days since the epoch of their events.
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    hashes: Vec<u64>,
+    days: Vec<i32>,
+}
+
+/// Hashes apart by their top bits.
 #[derive(Debug)]
 pub(crate) struct HashBuckets {
-    buckets: Vec<Vec<u64>>,
+    buckets: Vec<Bucket>,
     in_memory: usize,
     in_memory_max: usize,
     spilled: Option<Spilled>,
@@ -32,26 +48,38 @@ struct Spilled {
     pieces: Vec<Vec<(u64, usize)>>,
 }
 
-impl Default for HashBuckets {
-    fn default() -> Self {
+impl HashBuckets {
+    /// Room for about so many hashes, as far as they are kept in memory.
+    pub(crate) fn with_capacity(hashes: u64) -> Self {
+        Self::with_memory(hashes, IN_MEMORY_MAX)
+    }
+
+    fn with_memory(hashes: u64, in_memory_max: usize) -> Self {
+        let expected = (hashes as usize).min(in_memory_max) / BUCKETS;
+        // Hashes spread evenly: three standard deviations more fit nearly every bucket.
+        let room = expected + 3 * expected.isqrt();
+        let bucket = || Bucket {
+            hashes: Vec::with_capacity(room),
+            days: Vec::with_capacity(room),
+        };
         Self {
-            buckets: vec![Vec::new(); BUCKETS],
+            buckets: std::iter::repeat_with(bucket).take(BUCKETS).collect(),
             in_memory: 0,
-            in_memory_max: IN_MEMORY_MAX,
+            in_memory_max,
             spilled: None,
         }
     }
-}
 
-impl HashBuckets {
-    pub(crate) fn extend(&mut self, hashes: &[u64]) -> Result<(), IngestError> {
-        for &hash in hashes {
-            self.buckets[(hash >> 56) as usize].push(hash);
+    /// Adds hashes; `days` has the day of each.
+    pub(crate) fn extend(&mut self, hashes: &[u64], days: &[i32]) -> Result<(), IngestError> {
+        for (&hash, &day) in hashes.iter().zip(days) {
+            let bucket = &mut self.buckets[(hash >> (u64::BITS - BUCKET_BITS)) as usize];
+            bucket.hashes.push(hash);
+            bucket.days.push(day);
         }
         self.in_memory += hashes.len();
         if self.in_memory >= self.in_memory_max {
-            self.spill()
-                .map_err(IngestError::spool("the hashes of event ids"))?;
+            self.spill().map_err(spool())?;
         }
         Ok(())
     }
@@ -59,20 +87,16 @@ impl HashBuckets {
     fn spill(&mut self) -> std::io::Result<()> {
         let spilled = match &mut self.spilled {
             Some(spilled) => spilled,
-            None => self.spilled.insert(Spilled {
+            none => none.insert(Spilled {
                 file: tempfile::tempfile()?,
                 bytes: 0,
                 pieces: vec![Vec::new(); BUCKETS],
             }),
         };
-        let mut bytes = Vec::new();
-        for (bucket, pieces) in self.buckets.iter_mut().zip(&mut spilled.pieces) {
-            bytes.clear();
-            bytes.extend(bucket.iter().flat_map(|hash| hash.to_le_bytes()));
-            spilled.file.write_all(&bytes)?;
-            pieces.push((spilled.bytes, bucket.len()));
-            spilled.bytes += bytes.len() as u64;
-            *bucket = Vec::new();
+        for (index, bucket) in self.buckets.iter_mut().enumerate() {
+            spilled.append(index, bucket)?;
+            bucket.hashes.clear();
+            bucket.days.clear();
         }
         self.in_memory = 0;
         Ok(())
@@ -80,78 +104,128 @@ impl HashBuckets {
 
     /// The hashes that occur more than once, or for which `is_known` says yes, ascending and each
     /// once. `is_known` is asked for ascending hashes without repetition, and answers in place.
-    pub(crate) fn into_suspects(self, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
-        let Self {
-            buckets,
-            mut spilled,
-            ..
-        } = self;
+    /// Afterwards all hashes are in order.
+    pub(crate) fn suspects(&mut self, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
+        if self.spilled.is_some() {
+            // All of them in the file, from where they come back in order.
+            self.spill().map_err(spool())?;
+        }
         let mut suspects = Vec::new();
-        let mut buckets = buckets.into_iter().enumerate();
-        loop {
-            // A few at a time: what was spilled comes back only that far.
-            let mut some: Vec<Vec<u64>> = Vec::new();
-            for (index, mut bucket) in buckets.by_ref().take(8) {
-                if let Some(spilled) = &mut spilled {
-                    spilled
-                        .read_back(index, &mut bucket)
-                        .map_err(IngestError::spool("the hashes of event ids"))?;
+        for (some, buckets) in self.buckets.chunks_mut(BUCKETS_AT_ONCE).enumerate() {
+            let first = some * BUCKETS_AT_ONCE;
+            if let Some(spilled) = &mut self.spilled {
+                for (index, bucket) in (first..).zip(&mut *buckets) {
+                    spilled.read_back(index, bucket).map_err(spool())?;
                 }
-                some.push(bucket);
             }
-            if some.is_empty() {
-                return Ok(suspects);
-            }
-            let found: Vec<Result<Vec<u64>, IngestError>> = some
-                .into_par_iter()
-                .map(|bucket| suspects_of(bucket, is_known))
+            let found: Vec<Result<Vec<u64>, IngestError>> = buckets
+                .par_iter_mut()
+                .map(|bucket| {
+                    bucket.sort();
+                    suspects_of(&bucket.hashes, is_known)
+                })
                 .collect();
             for found in found {
                 suspects.extend(found?);
             }
+            if let Some(spilled) = &mut self.spilled {
+                for (index, bucket) in (first..).zip(buckets) {
+                    spilled.pieces[index].clear();
+                    spilled.append(index, bucket).map_err(spool())?;
+                    *bucket = Bucket::default();
+                }
+            }
         }
+        Ok(suspects)
     }
-}
 
-impl Spilled {
-    fn read_back(&mut self, bucket: usize, hashes: &mut Vec<u64>) -> std::io::Result<()> {
-        for &(start, count) in &self.pieces[bucket] {
-            let mut bytes = vec![0; count * 8];
-            self.file.seek(SeekFrom::Start(start))?;
-            self.file.read_exact(&mut bytes)?;
-            hashes.extend(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|hash| u64::from_le_bytes(*hash)),
-            );
+    /// All hashes, ascending, and the days of their events; after [`HashBuckets::suspects`].
+    pub(crate) fn for_each<E: From<IngestError>>(
+        self,
+        mut take: impl FnMut(u64, i32) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut spilled = self.spilled;
+        for (index, mut bucket) in self.buckets.into_iter().enumerate() {
+            if let Some(spilled) = &mut spilled {
+                spilled.read_back(index, &mut bucket).map_err(spool())?;
+            }
+            for (hash, day) in bucket.hashes.into_iter().zip(bucket.days) {
+                take(hash, day)?;
+            }
         }
         Ok(())
     }
 }
 
-fn suspects_of(mut hashes: Vec<u64>, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
-    hashes.sort_unstable();
-    let mut repeated: Vec<u64> = hashes
+fn spool() -> impl FnOnce(std::io::Error) -> IngestError {
+    IngestError::spool("the hashes of event ids")
+}
+
+impl Bucket {
+    fn sort(&mut self) {
+        let mut pairs: Vec<(u64, i32)> = self
+            .hashes
+            .iter()
+            .copied()
+            .zip(self.days.iter().copied())
+            .collect();
+        pairs.sort_unstable();
+        for (index, (hash, day)) in pairs.into_iter().enumerate() {
+            self.hashes[index] = hash;
+            self.days[index] = day;
+        }
+    }
+}
+
+impl Spilled {
+    fn append(&mut self, index: usize, bucket: &Bucket) -> std::io::Result<()> {
+        let mut bytes = Vec::with_capacity(bucket.hashes.len() * SPILLED_BYTES);
+        bytes.extend(bucket.hashes.iter().flat_map(|hash| hash.to_le_bytes()));
+        bytes.extend(bucket.days.iter().flat_map(|day| day.to_le_bytes()));
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.write_all(&bytes)?;
+        self.pieces[index].push((self.bytes, bucket.hashes.len()));
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts what the file holds of a bucket in the place of what the bucket holds.
+    fn read_back(&mut self, index: usize, bucket: &mut Bucket) -> std::io::Result<()> {
+        bucket.hashes.clear();
+        bucket.days.clear();
+        let mut bytes = Vec::new();
+        for &(start, count) in &self.pieces[index] {
+            bytes.resize(count * SPILLED_BYTES, 0);
+            self.file.seek(SeekFrom::Start(start))?;
+            self.file.read_exact(&mut bytes)?;
+            let (hashes, days) = bytes.split_at(count * size_of::<u64>());
+            let hashes = hashes.as_chunks().0.iter();
+            bucket
+                .hashes
+                .extend(hashes.map(|hash| u64::from_le_bytes(*hash)));
+            let days = days.as_chunks().0.iter();
+            bucket.days.extend(days.map(|day| i32::from_le_bytes(*day)));
+        }
+        Ok(())
+    }
+}
+
+/// Of ascending hashes.
+fn suspects_of(hashes: &[u64], is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
+    let mut suspects: Vec<u64> = hashes
         .windows(2)
         .filter(|pair| pair[0] == pair[1])
         .map(|pair| pair[0])
         .collect();
-    repeated.dedup();
-    hashes.dedup();
-    let mut known = vec![false; hashes.len()];
-    is_known(&hashes, &mut known)?;
-    let mut known: Vec<u64> = hashes
-        .iter()
-        .zip(known)
-        .filter(|(_, known)| *known)
-        .map(|(hash, _)| *hash)
-        .collect();
-    known.extend(repeated);
-    known.sort_unstable();
-    known.dedup();
-    Ok(known)
+    let mut different = hashes.to_vec();
+    different.dedup();
+    let mut known = vec![false; different.len()];
+    is_known(&different, &mut known)?;
+    let known = different.iter().zip(known).filter(|(_, known)| *known);
+    suspects.extend(known.map(|(hash, _)| *hash));
+    suspects.sort_unstable();
+    suspects.dedup();
+    Ok(suspects)
 }
 
 #[cfg(test)]
@@ -164,23 +238,23 @@ mod tests {
         let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut hashes: Vec<u64> = (0..1_000).map(spread).collect();
         hashes.extend((0..1_000).filter(|number| number % 3 == 0).map(spread));
+        let days: Vec<i32> = (0..hashes.len() as i32).map(|day| day - 700).collect();
         let mut expected: Vec<u64> = (0..1_000)
             .filter(|number| number % 3 == 0 || *number == 5)
             .map(spread)
             .collect();
         expected.sort_unstable();
-        for in_memory_max in [64, usize::MAX] {
-            let mut buckets = HashBuckets {
-                in_memory_max,
-                ..HashBuckets::default()
-            };
-            for hashes in hashes.chunks(100) {
-                buckets.extend(hashes).unwrap();
+        let mut all: Vec<(u64, i32)> = hashes.iter().copied().zip(days.clone()).collect();
+        all.sort_unstable();
+        for in_memory_max in [64, 1_300, usize::MAX] {
+            let mut buckets = HashBuckets::with_memory(1_000, in_memory_max.min(1 << 20));
+            for (hashes, days) in hashes.chunks(100).zip(days.chunks(100)) {
+                buckets.extend(hashes, days).unwrap();
             }
-            assert_eq!(buckets.spilled.is_some(), in_memory_max == 64);
+            assert_eq!(buckets.spilled.is_some(), in_memory_max < hashes.len());
             let suspects = buckets
-                .into_suspects(&|asked, known| {
-                    assert!(asked.is_sorted());
+                .suspects(&|asked, known| {
+                    assert!(asked.is_sorted_by(|left, right| left < right));
                     for (hash, known) in asked.iter().zip(known) {
                         *known |= *hash == spread(5);
                     }
@@ -188,6 +262,14 @@ mod tests {
                 })
                 .unwrap();
             assert_eq!(suspects, expected);
+            let mut found = Vec::new();
+            buckets
+                .for_each(|hash, day| {
+                    found.push((hash, day));
+                    Ok::<(), IngestError>(())
+                })
+                .unwrap();
+            assert_eq!(found, all);
         }
     }
 }

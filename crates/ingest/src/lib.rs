@@ -25,6 +25,7 @@ mod csv;
 mod duplicates;
 mod error;
 mod events;
+mod group_file;
 mod hashes;
 mod input;
 mod json;

@@ -1,24 +1,19 @@
 //! Rows of `user_properties`: which of them count, and their file.
 
 use crate::error::IngestError;
+use crate::group_file::{GROUP_ROWS, write_groups};
 use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMillisecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use crowdset_storage::{HistoryBuilder, IdKind, UserIds};
 use crowdset_types::UserOrdinal;
 use hashbrown::HashTable;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::io::Write;
 use std::sync::Arc;
-
-/// Rows that are written together.
-const BATCH_ROWS: usize = 65_536;
 
 /// The id of a row, which decides between rows of one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,43 +243,42 @@ impl PropertyRows {
             Field::new("property_value", DataType::Utf8, true),
             Field::new("updated_at", time, true),
         ]));
-        let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .build();
-        let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties))
-            .map_err(IngestError::parquet(name))?;
-        for (property, rows) in &self.properties {
-            for batch in rows.rows.chunks(BATCH_ROWS) {
-                let mut ids = IdBuilder::new(row_ids);
-                let mut user_ids = IdBuilder::new(id_kind);
-                let mut names = StringBuilder::new();
-                let mut values = StringBuilder::new();
-                let mut times = TimestampMillisecondBuilder::new().with_timezone("UTC");
-                for row in batch {
-                    match id_of(row, &self.ids) {
-                        None => ids.push(None),
-                        Some(PropertyId::Integer(id)) => ids.push(Some(&id.to_string())),
-                        Some(PropertyId::Text(id)) => ids.push(Some(id)),
-                    }
-                    user_ids.push(Some(users.id(row.user)));
-                    names.append_value(property);
-                    values.append_option((row.code != UNSET).then(|| rows.texts.get(row.code)));
-                    times.append_option((row.at != i64::MIN).then_some(row.at));
+        let groups: Vec<(&str, &OneProperty, &[Row])> = self
+            .properties
+            .iter()
+            .flat_map(|(name, property)| {
+                let groups = property.rows.chunks(GROUP_ROWS);
+                groups.map(move |rows| (name.as_str(), property, rows))
+            })
+            .collect();
+        let different = ["property_id", "user_id"];
+        write_groups(sink, name, &schema, &different, groups.len(), |group| {
+            let (property, texts, rows) = groups[group];
+            let mut ids = IdBuilder::new(row_ids);
+            let mut user_ids = IdBuilder::new(id_kind);
+            let mut names = StringBuilder::new();
+            let mut values = StringBuilder::new();
+            let mut times = TimestampMillisecondBuilder::new().with_timezone("UTC");
+            for row in rows {
+                match id_of(row, &self.ids) {
+                    None => ids.push(None),
+                    Some(PropertyId::Integer(id)) => ids.push(Some(&id.to_string())),
+                    Some(PropertyId::Text(id)) => ids.push(Some(id)),
                 }
-                let columns: Vec<ArrayRef> = vec![
-                    ids.finish(),
-                    user_ids.finish(),
-                    Arc::new(names.finish()),
-                    Arc::new(values.finish()),
-                    Arc::new(times.finish()),
-                ];
-                let batch = RecordBatch::try_new(schema.clone(), columns)
-                    .map_err(IngestError::arrow(name))?;
-                writer.write(&batch).map_err(IngestError::parquet(name))?;
+                user_ids.push(Some(users.id(row.user)));
+                names.append_value(property);
+                values.append_option((row.code != UNSET).then(|| texts.texts.get(row.code)));
+                times.append_option((row.at != i64::MIN).then_some(row.at));
             }
-        }
-        writer.into_inner().map_err(IngestError::parquet(name))
+            let columns: Vec<ArrayRef> = vec![
+                ids.finish(),
+                user_ids.finish(),
+                Arc::new(names.finish()),
+                Arc::new(values.finish()),
+                Arc::new(times.finish()),
+            ];
+            RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))
+        })
     }
 }
 

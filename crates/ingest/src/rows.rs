@@ -61,8 +61,8 @@ const COPIED_BYTES_MAX: u64 = 1 << 30;
 pub(crate) struct PartitionRows {
     pub(crate) blocks: Vec<StagedBlock>,
     pub(crate) rows: u64,
-    /// Hashes of the event ids, in order of position.
-    pub(crate) hashes: Vec<u64>,
+    /// Hashes of the event ids of rows from the store.
+    pub(crate) stored_hashes: Vec<u64>,
     /// Rows of users that are in no users table; without those that were stored already.
     pub(crate) orphans: u64,
     /// Rows of this load that were stored.
@@ -107,7 +107,7 @@ struct Piece {
     block: BlockBuilder,
     rows: u32,
     stored: u64,
-    hashes: Vec<u64>,
+    stored_hashes: Vec<u64>,
     missing: Vec<Missing>,
     missing_ids: String,
     orphans: u64,
@@ -134,7 +134,7 @@ pub(crate) fn read_partition<W: Write + Send>(
         .transpose()?;
     let tasks = tasks(context, range, file.as_ref().map(|_| &output));
     let mut rows = PartitionRows::default();
-    let wave_tasks = rayon::current_num_threads().max(2) * 2;
+    let wave_tasks = rayon::current_num_threads().max(2) * 4;
     let mut waves = tasks.chunks(wave_tasks);
 
     let decode = |tasks: &[Task],
@@ -210,7 +210,7 @@ fn merge<W: Write + Send>(
             }));
         rows.rows += u64::from(piece.rows);
         rows.stored += piece.stored;
-        rows.hashes.append(&mut piece.hashes);
+        rows.stored_hashes.append(&mut piece.stored_hashes);
         rows.orphans += piece.orphans;
         rows.names.column_over_key += piece.names.column_over_key;
         rows.names.dotted_keys += piece.names.dotted_keys;
@@ -322,7 +322,7 @@ impl<'a> Decoder<'a> {
             block: BlockBuilder::default(),
             rows: 0,
             stored: 0,
-            hashes: Vec::new(),
+            stored_hashes: Vec::new(),
             missing: Vec::new(),
             missing_ids: String::new(),
             orphans: 0,
@@ -428,17 +428,14 @@ impl<'a> Decoder<'a> {
         let file = &self.context.files[slice.file];
         let table = &file.table;
         let name = table.name.clone();
-        let mut roots: Vec<usize> = [
-            "event_id",
-            "user_id",
-            "event_name",
-            "timestamp",
-            "properties",
-        ]
-        .iter()
-        .filter_map(|role| table.role(role))
-        .chain(table.plain.iter().map(|plain| plain.root))
-        .collect();
+        // Nobody asks for the ids of new rows here, but the writer, if it does not copy them.
+        let needs_ids = file.stored || (self.writers.is_some() && !self.is_copied(0));
+        let mut roots: Vec<usize> = ["user_id", "event_name", "timestamp", "properties"]
+            .iter()
+            .filter_map(|role| table.role(role))
+            .chain(table.plain.iter().map(|plain| plain.root))
+            .chain(needs_ids.then(|| table.role("event_id")).flatten())
+            .collect();
         roots.sort_unstable();
         let place = |root: usize| roots.binary_search(&root).unwrap_or_default();
         let (id, user, event, time) = (
@@ -464,7 +461,9 @@ impl<'a> Decoder<'a> {
             times.clear();
             read_times(column(time), &name, &mut times, |_, _| {})?;
             let cells = BatchCells {
-                ids: TextCells::new(column(id), &name)?,
+                ids: needs_ids
+                    .then(|| TextCells::new(column(id), &name))
+                    .transpose()?,
                 users: TextCells::new(column(user), &name)?,
                 events: TextCells::new(column(event), &name)?,
                 json: properties
@@ -496,6 +495,7 @@ impl<'a> Decoder<'a> {
         let hasher = piece.block.hasher.clone();
         let name = &file.table.name;
         let mut broken = Vec::new();
+        let stored_ids = cells.ids.as_ref().filter(|_| file.stored);
         // Where each kept row went, to give it its user afterwards.
         let mut staged: Vec<(u32, u32)> = Vec::with_capacity(times.len());
         let mut users: Vec<&str> = Vec::with_capacity(times.len());
@@ -568,9 +568,11 @@ impl<'a> Decoder<'a> {
                     row: file_row,
                 }),
             }
-            piece
-                .hashes
-                .push(self.context.hasher.hash(cells.ids.text(row)));
+            if let Some(ids) = &stored_ids {
+                piece
+                    .stored_hashes
+                    .push(self.context.hasher.hash(ids.text(row)));
+            }
             piece.rows += 1;
             staged.push((index as u32, stream_row));
             users.push(cells.users.text(row));
@@ -632,7 +634,7 @@ impl<'a> Decoder<'a> {
                 continue;
             }
             let source = match index {
-                0 => Some(cells.ids.array()),
+                0 => cells.ids.as_ref().map(TextCells::array),
                 1 => Some(cells.users.array()),
                 2 => Some(cells.events.array()),
                 3 => {
@@ -664,7 +666,8 @@ impl<'a> Decoder<'a> {
 
 /// The columns of one batch.
 struct BatchCells {
-    ids: TextCells,
+    /// Only where they are written or hashed.
+    ids: Option<TextCells>,
     users: TextCells,
     events: TextCells,
     json: Option<TextCells>,

@@ -58,13 +58,15 @@ struct DayCounter<'a> {
 }
 
 impl DayCounter<'_> {
-    fn see(&mut self, time: i64) {
+    /// Returns the day.
+    fn see(&mut self, time: i64) -> i64 {
         let day = time.div_euclid(DAY_MILLIS);
         if day != self.current.0 {
             self.flush();
             self.current = (day, 0);
         }
         self.current.1 += 1;
+        day
     }
 
     fn flush(&mut self) {
@@ -159,6 +161,8 @@ impl EventFile {
 struct Found {
     survey: GroupSurvey,
     hashes: Vec<u64>,
+    /// The day of each hash's event.
+    days: Vec<i32>,
     bad: Vec<(u64, RowProblem)>,
     floored: u64,
 }
@@ -195,6 +199,7 @@ fn survey_group(
             ..GroupSurvey::default()
         },
         hashes: Vec::with_capacity(old.rows),
+        days: Vec::with_capacity(old.rows),
         bad: Vec::new(),
         floored: 0,
     };
@@ -253,7 +258,7 @@ fn survey_group(
                 continue;
             }
             found.hashes.push(hasher.hash(ids.text(row)));
-            counter.see(time);
+            found.days.push(counter.see(time) as i32);
             found.survey.see(time);
         }
         first_row += rows as u64;
@@ -281,7 +286,7 @@ pub(crate) fn survey(
     let rows = files.iter().map(|file| file.table.rows()).sum();
     let meter = Meter::new(Stage::Surveying, rows, progress)?;
     let mut surveyed = Surveyed {
-        hashes: HashBuckets::default(),
+        hashes: HashBuckets::with_capacity(files.iter().map(|file| file.table.rows()).sum()),
         floored: 0,
     };
     let groups: Vec<(usize, usize)> = (0..files.len())
@@ -296,7 +301,7 @@ pub(crate) fn survey(
             let found = found?;
             let file = &mut files[file];
             surveyed.floored += found.floored;
-            surveyed.hashes.extend(&found.hashes)?;
+            surveyed.hashes.extend(&found.hashes, &found.days)?;
             for (row, problem) in found.bad {
                 file.left_out.insert(row);
                 rejections.push(&file.table.name, file.table.origin_row(row), problem);

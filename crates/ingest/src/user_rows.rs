@@ -1,6 +1,7 @@
 //! The users table as a file: what the store keeps of all rows of `users`.
 
 use crate::error::IngestError;
+use crate::group_file::{GROUP_ROWS, write_groups};
 use crate::property_rows::IdBuilder;
 use crate::table::PROPERTY_KEY;
 use arrow_array::builder::{
@@ -10,14 +11,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use crowdset_storage::{ColumnPart, PartData, StorageError, Table, Users};
 use crowdset_types::{Decimal, UserOrdinal};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::sync::Arc;
-
-/// Users that are written together.
-const BATCH_USERS: usize = 65_536;
 
 /// Metadata key of a field whose text is the JSON of arrays.
 const JSON_KEY: &str = "crowdset.json";
@@ -71,27 +66,20 @@ pub fn write_users<W: Write + Send>(users: &Users, sink: W, name: &str) -> Resul
         }
     }
     let schema = Arc::new(Schema::new(fields));
-    let level = ZstdLevel::try_new(1).map_err(IngestError::parquet(name))?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .build();
-    let mut writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties))
-        .map_err(IngestError::parquet(name))?;
     let all: Vec<usize> = (0..users.ordinals())
         .filter(|user| users.in_universe(UserOrdinal(*user as u32)))
         .collect();
-    for rows in all.chunks(BATCH_USERS) {
+    let groups: Vec<&[usize]> = all.chunks(GROUP_ROWS).collect();
+    write_groups(sink, name, &schema, &["user_id"], groups.len(), |group| {
+        let rows = groups[group];
         let mut ids = IdBuilder::new(id_kind);
         for &row in rows {
             ids.push(Some(users.id(UserOrdinal(row as u32))));
         }
         let mut columns = vec![ids.finish()];
         columns.extend(parts.iter().map(|part| values(part, rows)));
-        let batch =
-            RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))?;
-        writer.write(&batch).map_err(IngestError::parquet(name))?;
-    }
-    writer.into_inner().map_err(IngestError::parquet(name))
+        RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))
+    })
 }
 
 fn values(part: &ColumnPart, rows: &[usize]) -> ArrayRef {

@@ -1,6 +1,7 @@
 //! Where files live: a directory of the file system, or memory.
 
 use crate::error::StorageError;
+use crate::manifest::FileEntry;
 use crate::map::FileMap;
 use bytes::Bytes;
 use std::fmt;
@@ -20,6 +21,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
     ///
     /// If there is a file of that name, the directory is read-only, or the file system refuses.
     fn create(&self, name: &str) -> Result<Box<dyn FileWriter>, StorageError>;
+
+    /// Waits until every file that was finished is durable, as far as the system can tell. Writing to
+    /// the disk begins when a file is finished, beside whatever the caller does next.
+    ///
+    /// # Errors
+    ///
+    /// If the file system refuses: then files that seemed finished may be missing or broken after
+    /// a crash, and nothing must point to them.
+    fn sync(&self) -> Result<(), StorageError>;
 
     /// The bytes of a file, mapped or shared: nothing is copied.
     ///
@@ -70,12 +80,13 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
 /// A file on its way into a [`Directory`].
 pub trait FileWriter: io::Write + Send {
-    /// Makes the file durable and visible; returns its length in bytes.
+    /// Makes the file visible under its name; returns what it consists of, the checksum taken while
+    /// it was written. It is durable after [`Directory::sync`].
     ///
     /// # Errors
     ///
     /// If the file system refuses; then there is no file.
-    fn finish(self: Box<Self>) -> Result<u64, StorageError>;
+    fn finish(self: Box<Self>) -> Result<FileEntry, StorageError>;
 }
 
 /// The bytes of an open file. Cheap to clone.

@@ -9,8 +9,8 @@ use crate::directory::Directory;
 use crate::error::{Damaged, StorageError};
 use crate::ids::IdHasher;
 use crate::image::{Image, ImageWriter, SectionId};
+use crate::manifest::FileEntry;
 use arrow_buffer::ScalarBuffer;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// An event id as the order of events compares it: integers as numbers, text by bytes.
@@ -54,32 +54,72 @@ struct EventIdsMeta {
     blocks: Vec<(u64, SectionId)>,
 }
 
-/// Writes the image `name` of hashes in any order; returns its length in bytes. Sorts on rayon's
-/// current pool.
-///
-/// # Errors
-///
-/// If the file cannot be written.
-pub fn write_event_ids(
-    directory: &dyn Directory,
-    name: &str,
-    mut hashes: Vec<u64>,
-) -> Result<u64, StorageError> {
-    if !hashes.is_sorted() {
-        hashes.par_sort_unstable();
-    }
-    let mut writer = ImageWriter::create(directory, name, FrameKind::EventIds)?;
-    let mut blocks = Vec::with_capacity(hashes.len().div_ceil(BLOCK));
-    for (number, block) in hashes.chunks(BLOCK).enumerate() {
-        blocks.push((block[0], writer.section(format!("hashes {number}"), block)?));
-    }
-    writer.finish(EventIdsMeta {
-        len: hashes.len() as u64,
-        blocks,
-    })
+/// Writes an image of hashes, as they come.
+#[derive(Debug)]
+pub struct EventIdsWriter {
+    image: ImageWriter,
+    /// Those of the block that is not yet full.
+    pending: Vec<u64>,
+    len: u64,
+    blocks: Vec<(u64, SectionId)>,
 }
 
-/// The hashes of the event ids of one partition.
+impl EventIdsWriter {
+    /// Begins the image `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::create`].
+    pub fn create(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
+        Ok(Self {
+            image: ImageWriter::create(directory, name, FrameKind::EventIds)?,
+            pending: Vec::with_capacity(BLOCK),
+            len: 0,
+            blocks: Vec::new(),
+        })
+    }
+
+    /// Appends a hash, which must not be smaller than the one before.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn push(&mut self, hash: u64) -> Result<(), StorageError> {
+        debug_assert!(self.pending.last().is_none_or(|last| *last <= hash));
+        self.pending.push(hash);
+        if self.pending.len() == BLOCK {
+            self.write_block()?;
+        }
+        Ok(())
+    }
+
+    fn write_block(&mut self) -> Result<(), StorageError> {
+        let name = format!("hashes {}", self.blocks.len());
+        let section = self.image.section(name, &self.pending)?;
+        self.blocks.push((self.pending[0], section));
+        self.len += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Ends the image.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written; then there is none.
+    pub fn finish(mut self) -> Result<FileEntry, StorageError> {
+        if !self.pending.is_empty() {
+            self.write_block()?;
+        }
+        self.image.finish(EventIdsMeta {
+            len: self.len,
+            blocks: self.blocks,
+        })
+    }
+}
+
+/// The hashes of the event ids of one partition, and maybe some of rows that were left out later:
+/// what is found must be confirmed in any case.
 #[derive(Debug)]
 pub struct EventIds {
     image: Image,
@@ -95,7 +135,7 @@ struct Block {
 }
 
 impl EventIds {
-    /// Opens an image that [`write_event_ids`] wrote. Reads its table only.
+    /// Opens an image of [`EventIdsWriter`]. Reads its table only.
     ///
     /// # Errors
     ///
@@ -208,6 +248,15 @@ mod tests {
     use crate::memory_directory::MemoryDirectory;
     use std::collections::BTreeSet;
 
+    fn write_event_ids(directory: &dyn Directory, name: &str, mut hashes: Vec<u64>) {
+        hashes.sort_unstable();
+        let mut writer = EventIdsWriter::create(directory, name).unwrap();
+        for hash in hashes {
+            writer.push(hash).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
     #[test]
     fn finds_what_is_there_and_nothing_else() {
         let directory = MemoryDirectory::new();
@@ -216,7 +265,7 @@ mod tests {
             .map(|number| hasher.hash(&format!("e{number}")))
             .collect();
         let stored: BTreeSet<u64> = hashes.iter().copied().collect();
-        write_event_ids(&directory, "p.ids", hashes).unwrap();
+        write_event_ids(&directory, "p.ids", hashes);
         let ids = EventIds::open(&directory, "p.ids").unwrap();
         assert_eq!(ids.len(), 300_000);
         let mut asked: Vec<u64> = (290_000..310_000)
@@ -242,8 +291,8 @@ mod tests {
     #[test]
     fn equal_hashes_and_empty_files_are_fine() {
         let directory = MemoryDirectory::new();
-        write_event_ids(&directory, "same.ids", vec![7; BLOCK + 5]).unwrap();
-        write_event_ids(&directory, "none.ids", Vec::new()).unwrap();
+        write_event_ids(&directory, "same.ids", vec![7; BLOCK + 5]);
+        write_event_ids(&directory, "none.ids", Vec::new());
         let same = EventIds::open(&directory, "same.ids").unwrap();
         let none = EventIds::open(&directory, "none.ids").unwrap();
         let mut found = Vec::new();
@@ -257,7 +306,7 @@ mod tests {
     #[test]
     fn damage_is_reported_by_block() {
         let directory = MemoryDirectory::new();
-        write_event_ids(&directory, "p.ids", (0..BLOCK as u64 * 2).collect()).unwrap();
+        write_event_ids(&directory, "p.ids", (0..BLOCK as u64 * 2).collect());
         let mut bytes = directory.open("p.ids").unwrap().to_vec();
         bytes[64 + BLOCK * 8 + 100] ^= 1;
         directory.replace("p.ids", &bytes).unwrap();

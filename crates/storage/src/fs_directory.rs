@@ -2,10 +2,14 @@
 
 use crate::directory::{Directory, FileBytes, FileWriter, check_name};
 use crate::error::StorageError;
+use crate::manifest::FileEntry;
 use crate::map::FileMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 /// The file that one writer holds locked.
 const LOCK: &str = "LOCK";
@@ -25,14 +29,15 @@ pub enum Access {
 
 /// A folder of the file system.
 ///
-/// Files are written under a temporary name, synced, and renamed into place, and the folder is
-/// synced: a file is there completely or not at all, whatever happens. Files are mapped for
-/// reading; nothing but this type may change them while they are open.
+/// Files are written under a temporary name and renamed into place when they are complete; a thread
+/// of the directory syncs them beside the work that goes on, and [`Directory::sync`] waits for it.
+/// Files are mapped for reading; nothing but this type may change them while they are open.
 #[derive(Debug)]
 pub struct FsDirectory {
     path: PathBuf,
     /// Held for its lock, which ends with it.
     lock: Option<File>,
+    syncer: Arc<Syncer>,
 }
 
 impl FsDirectory {
@@ -56,7 +61,11 @@ impl FsDirectory {
                     source,
                 });
             }
-            return Ok(Self { path, lock: None });
+            return Ok(Self {
+                path,
+                lock: None,
+                syncer: Arc::default(),
+            });
         }
         fs::create_dir_all(&path).map_err(StorageError::io("create the folder", &shown))?;
         let lock_path = path.join(LOCK);
@@ -81,6 +90,7 @@ impl FsDirectory {
         let directory = Self {
             path,
             lock: Some(lock),
+            syncer: Arc::default(),
         };
         directory.remove_unfinished()?;
         Ok(directory)
@@ -133,7 +143,9 @@ impl FsDirectory {
             name: name.to_owned(),
             temporary: Some(temporary),
             target,
-            folder: self.path.clone(),
+            crc: crc32fast::Hasher::new(),
+            bytes: 0,
+            syncer: Arc::clone(&self.syncer),
         })
     }
 }
@@ -151,6 +163,14 @@ impl Directory for FsDirectory {
             });
         }
         Ok(Box::new(self.begin(name)?))
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        if self.syncer.wait()? {
+            let shown = self.path.display().to_string();
+            sync_folder(&self.path).map_err(StorageError::io("sync the folder", &shown))?;
+        }
+        Ok(())
     }
 
     fn open(&self, name: &str) -> Result<FileBytes, StorageError> {
@@ -175,7 +195,10 @@ impl Directory for FsDirectory {
         writer
             .write_all(bytes)
             .map_err(StorageError::io("write", name))?;
-        Box::new(writer).finish().map(|_| ())
+        let file = writer.flush_file()?;
+        file.sync_all().map_err(StorageError::io("sync", name))?;
+        writer.rename()?;
+        sync_folder(&self.path).map_err(StorageError::io("sync the folder of", name))
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
@@ -217,18 +240,92 @@ impl Directory for FsDirectory {
     }
 }
 
+/// Syncs finished files on a thread of its own, which lives from the first file to the next wait.
+#[derive(Debug, Default)]
+struct Syncer(Mutex<Option<Syncing>>);
+
+#[derive(Debug)]
+struct Syncing {
+    files: Sender<(String, File)>,
+    thread: JoinHandle<Result<(), StorageError>>,
+}
+
+impl Syncer {
+    fn add(&self, name: &str, file: File) -> Result<(), StorageError> {
+        let mut syncing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let syncing = match &mut *syncing {
+            Some(syncing) => syncing,
+            none => {
+                let (files, finished) = channel::<(String, File)>();
+                let thread = thread::Builder::new()
+                    .name("crowdset-sync".to_owned())
+                    .spawn(move || {
+                        let mut outcome = Ok(());
+                        for (name, file) in finished {
+                            let synced = file.sync_all().map_err(StorageError::io("sync", &name));
+                            outcome = outcome.and(synced);
+                        }
+                        outcome
+                    })
+                    .map_err(StorageError::io("start to sync", name))?;
+                none.insert(Syncing { files, thread })
+            }
+        };
+        // The thread takes files as long as there is a sender.
+        let _ = syncing.files.send((name.to_owned(), file));
+        Ok(())
+    }
+
+    /// Waits for all files; returns whether there were any.
+    fn wait(&self) -> Result<bool, StorageError> {
+        let syncing = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Syncing { files, thread }) = syncing else {
+            return Ok(false);
+        };
+        drop(files);
+        match thread.join() {
+            Ok(outcome) => outcome.map(|()| true),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
 struct FsWriter {
     file: BufWriter<File>,
     name: String,
     /// `None` once renamed.
     temporary: Option<PathBuf>,
     target: PathBuf,
-    folder: PathBuf,
+    crc: crc32fast::Hasher,
+    bytes: u64,
+    syncer: Arc<Syncer>,
+}
+
+impl FsWriter {
+    /// The file with all that was written.
+    fn flush_file(&mut self) -> Result<&File, StorageError> {
+        self.file
+            .flush()
+            .map_err(StorageError::io("write", &self.name))?;
+        Ok(self.file.get_ref())
+    }
+
+    fn rename(&mut self) -> Result<(), StorageError> {
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, &self.target)
+                .map_err(StorageError::io("rename into place", &self.name))?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
 }
 
 impl Write for FsWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.crc.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -237,24 +334,17 @@ impl Write for FsWriter {
 }
 
 impl FileWriter for FsWriter {
-    fn finish(mut self: Box<Self>) -> Result<u64, StorageError> {
+    fn finish(mut self: Box<Self>) -> Result<FileEntry, StorageError> {
         let name = self.name.clone();
-        self.file
-            .flush()
-            .map_err(StorageError::io("write", &name))?;
-        let file = self.file.get_ref();
-        file.sync_all().map_err(StorageError::io("sync", &name))?;
-        let length = file
-            .metadata()
-            .map_err(StorageError::io("sync", &name))?
-            .len();
-        if let Some(temporary) = &self.temporary {
-            fs::rename(temporary, &self.target)
-                .map_err(StorageError::io("rename into place", &name))?;
-            self.temporary = None;
-        }
-        sync_folder(&self.folder).map_err(StorageError::io("sync the folder of", &name))?;
-        Ok(length)
+        let file = self.flush_file()?;
+        let file = file.try_clone().map_err(StorageError::io("sync", &name))?;
+        self.rename()?;
+        self.syncer.add(&name, file)?;
+        Ok(FileEntry {
+            name,
+            bytes: self.bytes,
+            crc32: self.crc.clone().finalize(),
+        })
     }
 }
 
@@ -308,7 +398,11 @@ mod tests {
         let mut file = directory.create("a.columns").unwrap();
         file.write_all(b"abc").unwrap();
         assert!(!directory.exists("a.columns").unwrap());
-        assert_eq!(file.finish().unwrap(), 3);
+        let entry = file.finish().unwrap();
+        assert_eq!((entry.name.as_str(), entry.bytes), ("a.columns", 3));
+        assert_eq!(entry.crc32, crc32fast::hash(b"abc"));
+        directory.sync().unwrap();
+        directory.sync().unwrap();
         assert_eq!(&*directory.open("a.columns").unwrap(), b"abc");
         assert!(matches!(
             directory.create("a.columns"),

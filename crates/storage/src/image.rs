@@ -14,6 +14,7 @@
 use crate::codec::{CodecError, FrameKind, MAGIC, check_kind_and_version, decode, encode, u32_at};
 use crate::directory::{Directory, FileBytes, FileWriter};
 use crate::error::{Damaged, StorageError};
+use crate::manifest::FileEntry;
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer, ToByteSlice};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,12 +135,12 @@ impl ImageWriter {
         Ok(SectionId(last))
     }
 
-    /// Appends table and footer, and makes the file durable and visible; returns its length.
+    /// Appends table and footer, and makes the file visible ([`FileWriter::finish`]).
     ///
     /// # Errors
     ///
     /// If the file cannot be written; then there is none.
-    pub fn finish<M: Serialize>(mut self, meta: M) -> Result<u64, StorageError> {
+    pub fn finish<M: Serialize>(mut self, meta: M) -> Result<FileEntry, StorageError> {
         self.pad()?;
         let table = encode(
             FrameKind::Sections,

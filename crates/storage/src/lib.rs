@@ -50,7 +50,7 @@ pub use column::{Bits, Codes, Column, ColumnPart, Dictionary, PartData};
 pub use column_meta::{DataKind, Kinds};
 pub use directory::{Directory, FileBytes, FileWriter};
 pub use error::{Damaged, StorageError};
-pub use event_ids::{EventIdHasher, EventIdKey, EventIds, write_event_ids};
+pub use event_ids::{EventIdHasher, EventIdKey, EventIds, EventIdsWriter};
 pub use fs_directory::{Access, FsDirectory};
 pub use ids::{IdKind, UserIds};
 pub use image::{Image, ImageWriter, SectionId};

@@ -120,6 +120,5 @@ fn write_frame<T: Serialize>(
     let mut file = directory.create(name)?;
     file.write_all(&frame)
         .map_err(StorageError::io("write", name))?;
-    file.finish()?;
-    FileEntry::of(directory, name)
+    file.finish()
 }

@@ -23,20 +23,6 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// The entry of a finished file. Reads it once, from the system's cache as a rule.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`] if the file cannot be opened.
-    pub fn of(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
-        let bytes = directory.open(name)?;
-        Ok(Self {
-            name: name.to_owned(),
-            bytes: bytes.len() as u64,
-            crc32: crc32fast::hash(&bytes),
-        })
-    }
-
     /// Reads the file to its last byte and compares length and checksum.
     ///
     /// # Errors
@@ -339,6 +325,8 @@ impl Manifest {
         {
             return Err(StorageError::malformed(MANIFEST, "partitions overlap"));
         }
+        // What the manifest names must outlive a crash before the manifest does.
+        directory.sync()?;
         next.generation += 1;
         next.committed_at = TimestampMillis::now();
         directory.replace(MANIFEST, &encode(FrameKind::Manifest, &next)?)?;

@@ -3,7 +3,7 @@
 //! A mapped file that somebody changes shows the change through a `&[u8]`, and one that somebody
 //! truncates kills the process. What makes mapping sound here are the rules of a store's directory:
 //!
-//! - files are written once under a temporary name, synced, renamed into place, and never changed;
+//! - files are written once under a temporary name, renamed into place, and never changed;
 //! - they are removed by unlinking only, which leaves open maps intact, and names are never reused;
 //! - there is one writer, by lock file;
 //! - readers check the length and the checksums of what they use.

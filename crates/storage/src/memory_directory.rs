@@ -2,6 +2,7 @@
 
 use crate::directory::{Directory, FileBytes, FileWriter, check_name};
 use crate::error::StorageError;
+use crate::manifest::FileEntry;
 use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -53,6 +54,10 @@ impl Directory for MemoryDirectory {
             name: name.to_owned(),
             bytes: MutableBuffer::new(0),
         }))
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        Ok(())
     }
 
     fn open(&self, name: &str) -> Result<FileBytes, StorageError> {
@@ -113,12 +118,16 @@ impl Write for MemoryWriter {
 }
 
 impl FileWriter for MemoryWriter {
-    fn finish(self: Box<Self>) -> Result<u64, StorageError> {
+    fn finish(self: Box<Self>) -> Result<FileEntry, StorageError> {
         let mut buffer = Buffer::from(self.bytes);
         // Growing by doubling may have taken twice what is needed.
         buffer.shrink_to_fit();
-        let length = buffer.len() as u64;
+        let entry = FileEntry {
+            name: self.name.clone(),
+            bytes: buffer.len() as u64,
+            crc32: crc32fast::hash(&buffer),
+        };
         lock(&self.files).insert(self.name, Bytes::from_owner(Aligned(buffer)));
-        Ok(length)
+        Ok(entry)
     }
 }

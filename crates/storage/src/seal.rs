@@ -4,6 +4,7 @@ use crate::encode::{EncodedColumn, Piece, encode_column};
 use crate::error::StorageError;
 use crate::event_ids::EventIdKey;
 use crate::image::ImageWriter;
+use crate::manifest::FileEntry;
 use crate::partition::PartitionMeta;
 use crate::sorting::{SortedRows, sort_rows};
 use crate::staging::{StagedBlock, StagedColumn, StagedRows};
@@ -23,8 +24,8 @@ pub struct SealedPartition {
     pub rows: u64,
     /// How many event names.
     pub streams: usize,
-    /// Length of the image file.
-    pub file_bytes: u64,
+    /// The image file.
+    pub file: FileEntry,
 }
 
 /// Returns the event ids of rows, given their positions ([`StagedRows::positions`]), in the same order.
@@ -88,7 +89,7 @@ pub fn seal(
         .collect::<Result<Vec<_>, StorageError>>()?;
     let rows = streams.iter().map(|stream| stream.rows).sum();
     let count = streams.len();
-    let file_bytes = writer.finish(PartitionMeta {
+    let file = writer.finish(PartitionMeta {
         id,
         range,
         rows,
@@ -101,7 +102,7 @@ pub fn seal(
         range,
         rows,
         streams: count,
-        file_bytes,
+        file,
     })
 }
 

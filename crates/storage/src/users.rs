@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::error::{Damaged, StorageError};
 use crate::ids::{IdHasher, IdKind, IdTable, UserIds};
 use crate::image::{Image, ImageWriter, SectionId};
+use crate::manifest::FileEntry;
 use crate::stats::{ColumnBytes, UsersStats};
 use arrow_buffer::{Buffer, ScalarBuffer};
 use crowdset_types::{CHUNK_WORDS, ChunkId, UserOrdinal, chunk_count};
@@ -482,7 +483,11 @@ impl<'a> UsersBuilder<'a> {
     /// # Errors
     ///
     /// If the file cannot be written, or two attributes have the same name.
-    pub fn write(mut self, directory: &dyn Directory, name: &str) -> Result<u64, StorageError> {
+    pub fn write(
+        mut self,
+        directory: &dyn Directory,
+        name: &str,
+    ) -> Result<FileEntry, StorageError> {
         let mut writer = ImageWriter::create(directory, name, FrameKind::Users)?;
         let ordinals = self.ids.len();
         let table = self.ids.table();

@@ -79,6 +79,11 @@ impl Directory for Failing {
         self.inner.remove(name)
     }
 
+    fn sync(&self) -> Result<(), StorageError> {
+        spend(&self.left, 1).map_err(failed)?;
+        self.inner.sync()
+    }
+
     fn list(&self) -> Result<Vec<String>, StorageError> {
         self.inner.list()
     }
@@ -105,7 +110,7 @@ impl Write for FailingWriter {
 }
 
 impl FileWriter for FailingWriter {
-    fn finish(self: Box<Self>) -> Result<u64, StorageError> {
+    fn finish(self: Box<Self>) -> Result<FileEntry, StorageError> {
         spend(&self.left, 1).map_err(failed)?;
         self.inner.finish()
     }
@@ -122,9 +127,9 @@ fn load(directory: &dyn Directory, user: &str) -> Result<(), StorageError> {
     };
     ids.get_or_insert(user);
     let name = format!("users-{:06}.columns", manifest.take_users_number());
-    UsersBuilder::new(&ids, IdKind::Text, Universe::Everyone).write(directory, &name)?;
+    let file = UsersBuilder::new(&ids, IdKind::Text, Universe::Everyone).write(directory, &name)?;
     manifest.users = UsersFiles {
-        columns: Some(FileEntry::of(directory, &name)?),
+        columns: Some(file),
         ..UsersFiles::default()
     };
     manifest.commit(directory)?;
