@@ -2,10 +2,10 @@
 
 use crate::audience::Audience;
 use crate::error::EvaluateError;
+use crate::segment::AttributeOperand;
 use crate::snapshot::{EvalOptions, Prepared, Snapshot};
 use crate::{AsOf, Diagnostic, Plan, Segment};
 use crowdset_executor as executor;
-use crate::segment::AttributeOperand;
 use crowdset_query::plan_attribute;
 use crowdset_types::Value;
 

@@ -119,12 +119,11 @@ impl State {
             (None, None) => (Arc::new(no_users().map_err(storage_error)?), None),
         };
         let same_library = previous.filter(|state| state.manifest.library == manifest.library);
-        let library = match same_library {
-            Some(state) => Arc::clone(&state.library),
-            None => {
-                let library = Library::open(directory.as_ref(), manifest.library.as_ref());
-                Arc::new(library.map_err(storage_error)?)
-            }
+        let library = if let Some(state) = same_library {
+            Arc::clone(&state.library)
+        } else {
+            let library = Library::open(directory.as_ref(), manifest.library.as_ref());
+            Arc::new(library.map_err(storage_error)?)
         };
         Ok(Self::of_parts(
             Arc::clone(directory),

@@ -2,7 +2,6 @@
 //! Method: random segments over random worlds; each answer against the reference, asked once for each
 //! segment, instant and user.
 
-#[allow(dead_code, reason = "the agreement tests use the rest of it")]
 mod support;
 
 use crowdset::{AsOf, Engine, Segment, Value};

@@ -53,15 +53,16 @@ pub fn overlap(
     let mut sizes = vec![vec![0; plans.len()]; plans.len()];
     for of_chunk in of_chunks {
         let mut of_chunk = of_chunk.into_iter();
-        for left in 0..plans.len() {
-            for right in left..plans.len() {
-                sizes[left][right] += of_chunk.next().unwrap_or(0);
+        for (left, row) in sizes.iter_mut().enumerate() {
+            for (size, more) in row[left..].iter_mut().zip(&mut of_chunk) {
+                *size += more;
             }
         }
     }
-    for left in 0..plans.len() {
-        for right in 0..left {
-            sizes[left][right] = sizes[right][left];
+    for left in 1..plans.len() {
+        let (above, row) = sizes.split_at_mut(left);
+        for (size, above) in row[0].iter_mut().zip(above) {
+            *size = above[left];
         }
     }
     Ok(sizes)

@@ -1,6 +1,7 @@
 //! Users by the value of an attribute.
 
 use crate::attribute::Attribute;
+use crate::scratch::Pool;
 use crate::truth::ValueRef;
 use crate::words;
 use crowdset_types::{CHUNK_USERS, ChunkId, Number, Value, compare_numbers};
@@ -23,13 +24,10 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub(crate) fn new(attribute: &Attribute<'_>) -> Self {
-        let codes = vec![0; CHUNK_USERS].into_boxed_slice();
         Self {
             missing: 0,
             by_code: vec![0; attribute.dictionary_len()],
-            codes: codes
-                .try_into()
-                .unwrap_or_else(|_| Box::new([0; CHUNK_USERS])),
+            codes: Pool::default().take(),
             gathered: Vec::new(),
             counted: Vec::new(),
         }

@@ -118,6 +118,10 @@ impl<'a> Slide<'a> {
     }
 
     /// The users of the chunk who pass at a position.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of every condition, and where the window stands"
+    )]
     pub(crate) fn eval(
         &self,
         position: &Position,

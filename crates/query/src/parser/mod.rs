@@ -32,7 +32,7 @@ type Parse<T> = Result<T, Reported>;
 
 /// Reads a segment's text.
 pub(crate) fn parse(source: &str) -> Result<Segment, SegmentError> {
-    let (root, warnings) = parse_with(source, |parser| parser.segment())?;
+    let (root, warnings) = parse_with(source, |parser: &mut Parser<'_>| Parser::segment(parser))?;
     Ok(Segment {
         root,
         source: Source {
@@ -44,7 +44,9 @@ pub(crate) fn parse(source: &str) -> Result<Segment, SegmentError> {
 
 /// Reads an attribute, or a cast of one, that stands alone.
 pub(crate) fn parse_attribute(source: &str) -> Result<AttributeOperand, SegmentError> {
-    let (operand, _) = parse_with(source, |parser| parser.lone_attribute())?;
+    let (operand, _) = parse_with(source, |parser: &mut Parser<'_>| {
+        Parser::lone_attribute(parser)
+    })?;
     Ok(operand)
 }
 

@@ -310,7 +310,8 @@ impl Planner<'_> {
     fn kind(&mut self, expr: &Expr) -> (PlanKind, Estimate) {
         let kind = match &expr.kind {
             ExprKind::Everyone => PlanKind::Everyone,
-            ExprKind::Nobody => PlanKind::Nobody,
+            // Nodes of saved segments are made by `node`.
+            ExprKind::Nobody | ExprKind::SavedSegment(_) => PlanKind::Nobody,
             ExprKind::And(parts) => return self.junction(parts, true),
             ExprKind::Or(parts) => return self.junction(parts, false),
             ExprKind::Not(inner) => {
@@ -337,8 +338,6 @@ impl Planner<'_> {
                 }
             }
             ExprKind::StaticList(name) => self.static_list(name, expr.span),
-            // Nodes of saved segments are made by `node`.
-            ExprKind::SavedSegment(_) => PlanKind::Nobody,
             ExprKind::Attribute { operand, test } => {
                 self.attribute_condition(operand, test, expr.span)
             }
