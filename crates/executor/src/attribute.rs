@@ -57,6 +57,58 @@ impl<'a> Attribute<'a> {
         })
     }
 
+    /// The attribute with its whole history; [`Attribute::value`] is not for it.
+    pub(crate) fn of_all_time(
+        attribute: Option<&'a crowdset_storage::Attribute>,
+        cast: Option<Cast>,
+        ordinals: usize,
+    ) -> Result<Self, EvalError> {
+        let end = TimestampMillis(i64::MAX);
+        let history = match attribute {
+            Some(attribute) => attribute.history()?,
+            None => None,
+        };
+        Ok(Self {
+            history,
+            ..Self::new(attribute, cast, end, ordinals)?
+        })
+    }
+
+    /// The values over time, if they have to be looked at.
+    pub(crate) fn history(&self) -> Option<&'a History> {
+        self.history
+    }
+
+    /// How many user ordinals there are.
+    pub(crate) fn ordinals(&self) -> usize {
+        self.ordinals
+    }
+
+    /// The value of a code of the history; `None` of no value and where a cast fails.
+    pub(crate) fn value_of_code(&self, code: Option<u32>) -> Option<ValueRef<'a>> {
+        ValueRef::Text(Cow::Borrowed(self.text(code?)?)).cast(self.values.cast)
+    }
+
+    /// What a test says of each code of the history. Not for [`PlanTest::CompareAttribute`].
+    pub(crate) fn verdicts(&self, test: Cow<'_, PlanTest>) -> Result<Verdicts, EvalError> {
+        let truth = Truth::new(test, true)?;
+        let len = self
+            .values
+            .parts()
+            .iter()
+            .find_map(|part| match &part.data {
+                PartData::Text { dictionary, .. } => Some(dictionary.len()),
+                _ => None,
+            })
+            .unwrap_or(0);
+        let verdict = |value: Option<ValueRef<'_>>| {
+            value.map_or(truth.of_missing(), |value| truth.of(&value))
+        };
+        let of_codes = (0..len as u32).map(|code| verdict(self.value_of_code(Some(code))));
+        let bytes = of_codes.chain([verdict(None)]).map(u8::from).collect();
+        Ok(Verdicts(bytes))
+    }
+
     /// The user's value; `None` if there is none or it cannot be changed as asked.
     pub(crate) fn value(&self, ordinal: u32) -> Option<ValueRef<'a>> {
         let Some(history) = self.history else {
@@ -169,6 +221,27 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// The code of a history's row; `None`: unset from then on.
+pub(crate) fn code(stored: u32) -> Option<u32> {
+    (stored != UNSET).then_some(stored)
+}
+
+/// What a test says of each code of a history, and last of no value.
+pub(crate) struct Verdicts(Vec<u8>);
+
+impl Verdicts {
+    /// The verdict on a value.
+    pub(crate) fn of(&self, code: Option<u32>) -> bool {
+        self.byte(code.unwrap_or(UNSET)) == 1
+    }
+
+    /// The verdict on a stored code, [`UNSET`] among them: 1 for true.
+    fn byte(&self, stored: u32) -> u8 {
+        let missing = self.0.last().copied().unwrap_or(0);
+        self.0.get(stored as usize).copied().unwrap_or(missing)
+    }
+}
+
 fn is_visible(at: i64, as_of: TimestampMillis) -> bool {
     // The beginning of time stands for "always", also for an evaluation at it.
     at < as_of.0 || at == i64::MIN
@@ -185,10 +258,10 @@ enum How<'a> {
     Sets(Vec<FrozenSet<'a>>),
     /// The column of values at the end of time, and the verdict on users past its end.
     Column { filter: Filter<'a>, missing: bool },
-    /// A verdict per code, then the one on users without a value.
+    /// A verdict per code.
     History {
         history: &'a History,
-        verdicts: Vec<u8>,
+        verdicts: Verdicts,
     },
     /// Against another attribute of the same user.
     Attribute { op: CompareOp, right: Attribute<'a> },
@@ -214,31 +287,13 @@ impl<'a> AttributeCondition<'a> {
             *test,
             PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_)
         );
+        if let Some(history) = attribute.history {
+            let verdicts = attribute.verdicts(test)?;
+            let how = How::History { history, verdicts };
+            return Ok(Self { attribute, how });
+        }
         let truth = Arc::new(Truth::new(test, true)?);
-        let how = if let Some(history) = attribute.history {
-            let dictionary = attribute
-                .values
-                .parts()
-                .iter()
-                .find_map(|part| match &part.data {
-                    PartData::Text { dictionary, .. } => Some(dictionary),
-                    _ => None,
-                });
-            let of_code = |code: usize| {
-                let text = ValueRef::Text(Cow::Borrowed(dictionary?.get(code)));
-                text.cast(attribute.values.cast)
-            };
-            let len = dictionary.map_or(0, crowdset_storage::Dictionary::len);
-            let verdict = |value: Option<ValueRef<'_>>| {
-                value.map_or(truth.of_missing(), |value| truth.of(&value))
-            };
-            let verdicts = (0..=len)
-                .map(|code| u8::from(verdict(if code < len { of_code(code) } else { None })));
-            How::History {
-                history,
-                verdicts: verdicts.collect(),
-            }
-        } else if let Some(ranges) = Self::equal_codes(&attribute, is_equality, &truth)
+        let how = if let Some(ranges) = Self::equal_codes(&attribute, is_equality, &truth)
             && let Some(sets) = sets(&ranges)?
         {
             How::Sets(sets)
@@ -311,10 +366,9 @@ impl<'a> AttributeCondition<'a> {
             How::History { history, verdicts } => {
                 let mut codes = scratch.u32s.take();
                 self.attribute.codes_as_of(history, chunk, &mut codes);
-                let missing = verdicts[verdicts.len() - 1];
                 let mut bytes = [0_u8; CHUNK_USERS];
                 for (byte, &code) in bytes.iter_mut().zip(codes.iter()) {
-                    *byte = verdicts.get(code as usize).copied().unwrap_or(missing);
+                    *byte = verdicts.byte(code);
                 }
                 machine.pack(&bytes, found);
                 scratch.u32s.give(codes);

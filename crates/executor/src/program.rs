@@ -2,7 +2,8 @@
 
 use crate::attribute::AttributeCondition;
 use crate::condition::{
-    MeasureCondition, OccurrenceCondition, Position, Rank, Sequence, Slide, SlideState, sliding,
+    Changed, Comparison, Held, MeasureCondition, OccurrenceCondition, Position, Rank, Sequence,
+    Slide, SlideState, sliding,
 };
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset, storage_table};
@@ -74,6 +75,9 @@ enum Condition<'a> {
     Attribute(AttributeCondition<'a>),
     Did(Events<'a>),
     Measure(MeasureCondition<'a>),
+    Comparison(Comparison<'a>),
+    Held(Held<'a>),
+    Changed(Changed<'a>),
     Occurrence(OccurrenceCondition<'a>),
     Sequence(Sequence<'a>),
     Rank(Rank<'a>),
@@ -324,6 +328,27 @@ fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Conditio
         PlanKind::Measure { measure, test } => {
             Condition::Measure(MeasureCondition::bind(binder, measure, test)?)
         }
+        PlanKind::MeasureComparison { left, op, right } => {
+            Condition::Comparison(Comparison::bind(binder, left, *op, right)?)
+        }
+        PlanKind::History {
+            operand,
+            test,
+            extent,
+            window,
+        } => Condition::Held(Held::bind(binder, operand, test, *extent, window)?),
+        PlanKind::Changed {
+            attribute,
+            from,
+            to,
+            window,
+        } => Condition::Changed(Changed::bind(
+            binder,
+            attribute,
+            from.as_ref(),
+            to.as_ref(),
+            window,
+        )?),
         PlanKind::Occurrence { occurrence, test } => {
             Condition::Occurrence(OccurrenceCondition::bind(binder, occurrence, test)?)
         }
@@ -443,6 +468,9 @@ impl Condition<'_> {
             Self::Attribute(attribute) => attribute.rows(),
             Self::Did(events) => events.did_cost_rows(),
             Self::Measure(measure) => measure.cost_rows(),
+            Self::Comparison(comparison) => comparison.cost_rows(),
+            Self::Held(held) => held.cost_rows(),
+            Self::Changed(changed) => changed.cost_rows(),
             Self::Occurrence(occurrence) => occurrence.cost_rows(),
             Self::Sequence(sequence) => sequence.cost_rows(),
             // Slides are counted by themselves.
@@ -455,7 +483,13 @@ impl Condition<'_> {
             Self::Attribute(attribute) => attribute.path(),
             Self::Did(events) if events.is_answered_by_index() => Path::Index,
             Self::Measure(measure) => measure.path(),
-            Self::Did(_) | Self::Occurrence(_) | Self::Sequence(_) | Self::Slid(_) => Path::Scan,
+            Self::Held(held) => held.path(),
+            Self::Changed(_) => Path::History,
+            Self::Did(_)
+            | Self::Comparison(_)
+            | Self::Occurrence(_)
+            | Self::Sequence(_)
+            | Self::Slid(_) => Path::Scan,
             Self::Rank(_) => Path::Rank,
             Self::Users(_, path) => *path,
         }
@@ -564,6 +598,15 @@ impl Worker<'_, '_> {
             }
             Condition::Measure(measure) => {
                 measure.eval(machine, chunk, wanted, scratch, &mut tally, found);
+            }
+            Condition::Comparison(comparison) => {
+                comparison.eval(machine, chunk, wanted, scratch, &mut tally, found);
+            }
+            Condition::Held(held) => {
+                held.eval(machine, chunk, wanted, scratch, &mut tally, found);
+            }
+            Condition::Changed(changed) => {
+                changed.eval(machine, chunk, wanted, scratch, &mut tally, found);
             }
             Condition::Occurrence(occurrence) => {
                 occurrence.eval(machine, chunk, wanted, scratch, &mut tally, found);

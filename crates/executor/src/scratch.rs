@@ -2,7 +2,7 @@
 
 use crate::condition::{Gathered, Linked, SLOTS, SlideState};
 use crate::words::Words;
-use crowdset_types::CHUNK_USERS;
+use crowdset_types::{CHUNK_USERS, Number};
 
 /// Arrays of one number per user of a chunk.
 pub(crate) struct Pool<T> {
@@ -42,6 +42,8 @@ pub(crate) struct Scratch {
     pub(crate) u8s: Pool<u8>,
     pub(crate) u32s: Pool<u32>,
     pub(crate) i64s: Pool<i64>,
+    /// Numbers of the users of a chunk, of any kind.
+    pub(crate) numbers: Vec<Vec<Number>>,
     /// (user, key) pairs to be sorted.
     pub(crate) pairs: Vec<u64>,
     /// A few values of each user.

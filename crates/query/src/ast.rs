@@ -173,6 +173,44 @@ pub enum ExprKind {
     SavedSegment(String),
     /// `list('name')`: the users of a static list.
     StaticList(String),
+    /// `MEASURE OP MEASURE`, where the right one is more than a number.
+    MeasureComparison {
+        /// The left number.
+        left: Box<Measure>,
+        /// How they must compare.
+        op: CompareOp,
+        /// The right number; never [`Measure::Number`].
+        right: Box<Measure>,
+    },
+    /// `had(attr OP value [, W])`: true at some instant of W.
+    Had {
+        /// The attribute, with a cast if one was written.
+        operand: AttributeOperand,
+        /// What its value must have been.
+        test: Test,
+        /// When.
+        window: Window,
+    },
+    /// `changed(attr [from v] [to v] [, W])`: at some instant of W one value followed another.
+    Changed {
+        /// The attribute.
+        attribute: AttributeRef,
+        /// The value before.
+        from: Option<Literal>,
+        /// The value after.
+        to: Option<Literal>,
+        /// When.
+        window: Window,
+    },
+    /// `held(attr OP value, for 7 days)`: true at every instant of the last 7 days.
+    Held {
+        /// The attribute, with a cast if one was written.
+        operand: AttributeOperand,
+        /// What its value must have been throughout.
+        test: Test,
+        /// How long, at least a millisecond.
+        length: DurationMillis,
+    },
     /// `top(1000, MEASURE)`, `bottom(10%, MEASURE)`.
     Rank {
         /// From which end.
@@ -182,6 +220,65 @@ pub enum ExprKind {
         /// By what.
         measure: Measure,
     },
+}
+
+impl ExprKind {
+    /// `left OP right`. An attribute alone, beside a number or another attribute, is tested like
+    /// any attribute, whichever way it was written.
+    pub(crate) fn comparison(left: Measure, op: CompareOp, right: Measure) -> Self {
+        match (left, right) {
+            (Measure::Attribute(operand), Measure::Number(value)) => Self::Attribute {
+                operand,
+                test: Test::Compare(op, value.into()),
+            },
+            (
+                Measure::Attribute(operand),
+                Measure::Attribute(AttributeOperand {
+                    attribute,
+                    cast: None,
+                }),
+            ) => Self::Attribute {
+                operand,
+                test: Test::CompareAttribute(op, attribute),
+            },
+            (measure, Measure::Number(value)) => Self::Measure {
+                measure,
+                test: NumberTest::Compare(op, value),
+            },
+            (left, right) => Self::MeasureComparison {
+                left: Box::new(left),
+                op,
+                right: Box::new(right),
+            },
+        }
+    }
+
+    /// `measure between low and high`; as [`ExprKind::comparison`].
+    pub(crate) fn between(
+        measure: Measure,
+        low: crowdset_types::Number,
+        high: crowdset_types::Number,
+    ) -> Self {
+        match measure {
+            Measure::Attribute(operand) => Self::Attribute {
+                operand,
+                test: Test::Between(low.into(), high.into()),
+            },
+            measure => Self::Measure {
+                measure,
+                test: NumberTest::Between(low, high),
+            },
+        }
+    }
+}
+
+impl From<crowdset_types::Number> for Literal {
+    fn from(number: crowdset_types::Number) -> Self {
+        match number {
+            crowdset_types::Number::Integer(value) => Self::Integer(value),
+            crowdset_types::Number::Float(value) => Self::Float(value),
+        }
+    }
 }
 
 /// An attribute's name and the table it is said to be in.
@@ -375,6 +472,19 @@ pub enum CompareOp {
     GreaterOrEqual,
 }
 
+impl CompareOp {
+    /// The operator with its sides changed: `a < b` is `b > a`.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+        }
+    }
+}
+
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
@@ -422,6 +532,88 @@ pub enum Window {
         /// The instant.
         anchor: Box<Anchor>,
     },
+    /// `this month`, `last 3 calendar weeks in 'Europe/Berlin'`, and written dates with a zone.
+    Calendar {
+        /// Which part of the calendar.
+        period: Period,
+        /// An IANA zone; UTC if none.
+        zone: Option<String>,
+    },
+}
+
+impl Window {
+    /// The zone whose calendar the window was written in.
+    pub fn zone(&self) -> Option<&str> {
+        match self {
+            Self::Calendar { zone, .. } => zone.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A part of a calendar. A day begins where the zone's clocks first show its date, so that it may
+/// have 23 or 25 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// `today`: the day of `as_of`.
+    Today,
+    /// `yesterday`: the day before it.
+    Yesterday,
+    /// `this month`: the period of `as_of`.
+    This(CalendarUnit),
+    /// `last 3 calendar months`: so many whole periods before the one of `as_of`.
+    Last(u32, CalendarUnit),
+    /// `on '2026-01-05'`: one day.
+    On(CivilTime),
+    /// `from '2026-01-01' to '2026-02-01' in 'Europe/Berlin'`. Without a zone it is written as
+    /// [`Window::Between`], and so on for the two below.
+    Between(CivilTime, CivilTime),
+    /// `since '2026-01-01' in 'Europe/Berlin'`.
+    Since(CivilTime),
+    /// `before '2026-01-01' in 'Europe/Berlin'`.
+    Before(CivilTime),
+}
+
+/// What the clocks of a zone show: the milliseconds from 1970-01-01T00:00:00 to it, as if every day
+/// had 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CivilTime(pub i64);
+
+/// A unit of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CalendarUnit {
+    /// From midnight to midnight.
+    Day,
+    /// ISO: from Monday on.
+    Week,
+    /// From the first of a month on.
+    Month,
+    /// From the first of January, April, July or October on.
+    Quarter,
+    /// From the first of January on.
+    Year,
+}
+
+impl CalendarUnit {
+    /// Every unit, shortest first.
+    pub const ALL: [Self; 5] = [
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Quarter,
+        Self::Year,
+    ];
+
+    /// The unit's name in the singular.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
 }
 
 /// How a window lies to its anchor.
@@ -593,6 +785,85 @@ pub enum Measure {
     DaysSinceLast(EventWindow),
     /// `users.x`, `property.x` where numeric.
     Attribute(AttributeOperand),
+    /// `bucket('salt')`: a stable number from 0 up to but not 1, drawn from salt and user id.
+    Bucket(String),
+    /// A number as written; finite.
+    Number(crowdset_types::Number),
+    /// `-MEASURE`; never directly around a number.
+    Negative(Box<Measure>),
+    /// `a + b - c`, `a * b / c`.
+    Arithmetic(Arithmetic),
+}
+
+impl Measure {
+    /// Distinct periods with an event. A zone belongs to the window if that takes one, and is not
+    /// said twice, so that there is one tree for one meaning.
+    pub(crate) fn calendar(unit: PeriodUnit, zone: Option<String>, mut of: EventWindow) -> Self {
+        let mut zone = zone;
+        if let Window::Calendar { zone: own, .. } = &mut of.window {
+            if own.is_none() {
+                *own = zone.take();
+            } else if *own == zone {
+                zone = None;
+            }
+        }
+        Self::Calendar { unit, zone, of }
+    }
+}
+
+/// Measures joined by operators of one rank, worked out from left to right. What is not a finite
+/// number, or needs a measure without a value, is no value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arithmetic {
+    /// The leftmost.
+    pub first: Box<Measure>,
+    /// What is done with it, at least once: either all `+` and `-` or all `*` and `/`.
+    pub rest: Vec<(ArithmeticOp, Measure)>,
+}
+
+/// What is done with two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArithmeticOp {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`; by zero: no value.
+    Divide,
+}
+
+impl ArithmeticOp {
+    /// Whether it is `*` or `/`, which bind more tightly.
+    pub fn is_multiplicative(self) -> bool {
+        matches!(self, Self::Multiply | Self::Divide)
+    }
+
+    /// The operator as written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+        }
+    }
+
+    /// The number that comes out; `None` is no value. See [`crowdset_types::arithmetic`].
+    pub fn apply(
+        self,
+        left: crowdset_types::Number,
+        right: crowdset_types::Number,
+    ) -> Option<crowdset_types::Number> {
+        use crowdset_types::arithmetic;
+        match self {
+            Self::Add => arithmetic::add(left, right),
+            Self::Subtract => arithmetic::subtract(left, right),
+            Self::Multiply => arithmetic::multiply(left, right),
+            Self::Divide => arithmetic::divide(left, right),
+        }
+    }
 }
 
 /// A unit of the calendar whose periods a measure counts.

@@ -23,18 +23,20 @@
 //! What the text form refuses (`top(0, …)`, a broken regular expression) the builder lets pass;
 //! the planner reports it.
 
+mod history;
 mod measure;
 mod sequence;
 mod test;
 
+pub use history::*;
 pub use measure::*;
 pub use sequence::*;
 pub use test::*;
 
 use crate::ast::{
-    Anchor, AnchorRelation, AttributeRef, AttributeTable, EventName, EventNames, EventSelector,
-    EventWindow, Expr, ExprKind, Occurrence, OccurrenceTest, Operand, Position, Predicate, Segment,
-    Span, TimePoint, Window,
+    Anchor, AnchorRelation, AttributeRef, AttributeTable, CalendarUnit, CivilTime, EventName,
+    EventNames, EventSelector, EventWindow, Expr, ExprKind, Occurrence, OccurrenceTest, Operand,
+    Period, Position, Predicate, Segment, Span, TimePoint, Window,
 };
 use crowdset_types::{DurationMillis, TimestampMillis};
 
@@ -305,6 +307,57 @@ pub fn seconds(n: u64) -> DurationMillis {
 /// `last 30 days`.
 pub fn last(duration: DurationMillis) -> Window {
     Window::Last(duration)
+}
+
+/// `today`
+pub fn today() -> Window {
+    calendar(Period::Today)
+}
+
+/// `yesterday`
+pub fn yesterday() -> Window {
+    calendar(Period::Yesterday)
+}
+
+/// `this month` and the like.
+pub fn this(unit: CalendarUnit) -> Window {
+    match unit {
+        CalendarUnit::Day => today(),
+        unit => calendar(Period::This(unit)),
+    }
+}
+
+/// `last 3 calendar months`: so many whole periods before the current one.
+pub fn last_calendar(count: u32, unit: CalendarUnit) -> Window {
+    calendar(Period::Last(count, unit))
+}
+
+/// `on '2026-01-05'`: the day of which this is the midnight in UTC.
+pub fn on(day: TimestampMillis) -> Window {
+    calendar(Period::On(CivilTime(day.0)))
+}
+
+fn calendar(period: Period) -> Window {
+    Window::Calendar { period, zone: None }
+}
+
+impl Window {
+    /// The same in a zone: calendar periods are those of its calendar, and absolute instants, as
+    /// UTC shows them, are what its clocks show. All other windows stay as they are.
+    pub fn in_zone(self, zone: impl Into<String>) -> Self {
+        use TimePoint::At;
+        let period = match self {
+            Self::Calendar { period, .. } => period,
+            Self::Between(At(from), At(to)) => Period::Between(CivilTime(from), CivilTime(to)),
+            Self::Since(At(from)) => Period::Since(CivilTime(from)),
+            Self::Before(At(to)) => Period::Before(CivilTime(to)),
+            other => return other,
+        };
+        Self::Calendar {
+            period,
+            zone: Some(zone.into()),
+        }
+    }
 }
 
 /// `30 days ago`.

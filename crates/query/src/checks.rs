@@ -2,7 +2,8 @@
 //! builder's sake, the planner ask here, so that the three cannot differ.
 
 use crate::ast::{
-    CompareOp, HopTime, Lifecycle, Literal, Operand, Position, RankSize, Test, TimePoint, Window,
+    CivilTime, CompareOp, HopTime, Lifecycle, Literal, Operand, Period, Position, RankSize, Test,
+    TimePoint, Window,
 };
 use crate::diagnostic::Diagnostic;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
@@ -155,6 +156,11 @@ pub(crate) fn is_always_empty(window: &Window) -> bool {
             (TimePoint::Now, TimePoint::Ago(_) | TimePoint::Now) => true,
             _ => false,
         },
+        Window::Calendar { period, .. } => match period {
+            Period::Last(count, _) => *count == 0,
+            Period::Between(from, to) => from >= to,
+            _ => false,
+        },
         Window::Ever | Window::Since(_) | Window::Before(_) | Window::Anchored { .. } => false,
     }
 }
@@ -226,6 +232,37 @@ pub(crate) fn each_problem(each: u32) -> Option<Diagnostic> {
     (each == 0).then(|| {
         Diagnostic::error("each", "a period that counts holds at least 1 event")
             .help("periods without events are not counted; write `each >= 1` or leave it out")
+    })
+}
+
+/// Checks the dates and the zone of a calendar window.
+pub(crate) fn calendar_problem(period: &Period, zone: Option<&str>) -> Option<Diagnostic> {
+    let civil = |time: &CivilTime| time_point_problem(&TimePoint::At(time.0));
+    let of_period = match period {
+        Period::Today | Period::Yesterday | Period::This(_) | Period::Last(..) => None,
+        Period::On(day) => civil(day).or_else(|| {
+            (day.0 % 86_400_000 != 0).then(|| {
+                Diagnostic::error("time", "a day is written as a date such as `'2026-01-05'`")
+            })
+        }),
+        Period::Between(from, to) => civil(from).or_else(|| civil(to)),
+        Period::Since(at) | Period::Before(at) => civil(at),
+    };
+    of_period.or_else(|| zone.and_then(zone_problem))
+}
+
+/// Whether a text that is a time says how far it is from UTC.
+pub(crate) fn has_offset(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Checks how long a value must have been held.
+pub(crate) fn held_problem(length: DurationMillis) -> Option<Diagnostic> {
+    duration_problem(length).or_else(|| {
+        (length.0 == 0).then(|| {
+            Diagnostic::error("duration", "a value is held for at least a millisecond")
+                .help("what holds now is written without `held`")
+        })
     })
 }
 

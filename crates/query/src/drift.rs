@@ -6,12 +6,13 @@
 //! have no default.
 
 use crate::ast::{
-    Anchor, AnchorRelation, AttributeOperand, AttributeRef, EventNames, EventSelector, EventWindow,
-    Expr, ExprKind, Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand,
-    Predicate, Segment, Sequence, Test, TimePoint, Window,
+    Anchor, AnchorRelation, AttributeOperand, AttributeRef, CalendarUnit, EventNames,
+    EventSelector, EventWindow, Expr, ExprKind, Lifecycle, Literal, Measure, NumberTest,
+    Occurrence, OccurrenceTest, Operand, Period, Predicate, Segment, Sequence, Test, TimePoint,
+    Window,
 };
 use crate::catalog::Catalog;
-use crowdset_types::Number;
+use crowdset_types::{Number, TimestampMillis};
 use std::collections::HashSet;
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -41,6 +42,11 @@ pub enum DriftInstants {
     AttributeChanges(AttributeRef),
     /// Times as values of an attribute; also text that is RFC 3339.
     AttributeValues(AttributeOperand),
+    /// An instant that the segment names.
+    Written(i64),
+    /// The evaluation's own instant. What comes after the edge passes it is beyond what can be told
+    /// from instants of the data.
+    Evaluation,
 }
 
 /// An edge that moves with the instant of the evaluation.
@@ -57,6 +63,27 @@ pub enum DriftEdge {
         /// From each edge to the next, more than nothing.
         length: i64,
     },
+    /// The beginning of the period of the calendar that comes so many after the one an instant lies
+    /// in; see [`calendar_edge`].
+    Calendar {
+        /// The periods.
+        unit: CalendarUnit,
+        /// The zone of the calendar; UTC if none.
+        zone: Option<String>,
+        /// How many periods later, at least 1.
+        after: u32,
+    },
+}
+
+/// The beginning of the period that comes `after` periods after the one that `instant` lies in;
+/// `None` beyond all dates there are.
+pub fn calendar_edge(
+    instant: i64,
+    unit: CalendarUnit,
+    zone: Option<&str>,
+    after: u32,
+) -> Option<i64> {
+    crate::planner::calendar_edge(TimestampMillis(instant), unit, zone, after).map(|edge| edge.0)
 }
 
 impl Segment {
@@ -123,8 +150,52 @@ impl Walk<'_> {
             ExprKind::Did(of) => self.events(of),
             ExprKind::Measure { measure, test } => {
                 self.measure(measure);
-                if let Measure::DaysSinceFirst(of) | Measure::DaysSinceLast(of) = measure {
-                    self.days(&of.events, test);
+                match measure {
+                    Measure::DaysSinceFirst(of) | Measure::DaysSinceLast(of) => {
+                        self.days(&of.events, test);
+                    }
+                    calculated => self.passing_days(calculated),
+                }
+            }
+            ExprKind::MeasureComparison { left, op: _, right } => {
+                for measure in [&**left, &**right] {
+                    self.measure(measure);
+                    self.passing_days(measure);
+                }
+            }
+            ExprKind::Had {
+                operand,
+                test,
+                window,
+            } => {
+                let changes = DriftInstants::AttributeChanges(operand.attribute.clone());
+                self.window_of(&changes, window);
+                self.beginnings(window);
+                self.test(&DriftInstants::AttributeValues(operand.clone()), test);
+            }
+            ExprKind::Held {
+                operand,
+                test,
+                length,
+            } => {
+                let changes = DriftInstants::AttributeChanges(operand.attribute.clone());
+                self.window_of(&changes, &Window::Last(*length));
+                self.test(&DriftInstants::AttributeValues(operand.clone()), test);
+            }
+            ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window,
+            } => {
+                let changes = DriftInstants::AttributeChanges(attribute.clone());
+                self.window_of(&changes, window);
+                let values = DriftInstants::AttributeValues(AttributeOperand {
+                    attribute: attribute.clone(),
+                    cast: None,
+                });
+                for value in [from, to].into_iter().flatten() {
+                    self.literal(&values, value);
                 }
             }
             ExprKind::Occurrence { occurrence, test } => {
@@ -172,8 +243,11 @@ impl Walk<'_> {
                 measure,
             } => {
                 let before = std::mem::replace(&mut self.is_everybodys, true);
-                // All who are ranked by time since an event age alike.
                 self.measure(measure);
+                // All who are ranked by time since an event alone age alike.
+                if let Measure::Negative(_) | Measure::Arithmetic(_) = measure {
+                    self.passing_days(measure);
+                }
                 self.is_everybodys = before;
             }
         }
@@ -197,6 +271,17 @@ impl Walk<'_> {
             } => {
                 self.events(of);
                 // Slices go back from the window's end, whichever of its edges that is.
+                // A window of the calendar ends where its period does: slices jump there.
+                if let Window::Calendar { period, zone } = &of.window
+                    && let Some((unit, _)) = period.moving()
+                {
+                    let edge = DriftEdge::Calendar {
+                        unit,
+                        zone: zone.clone(),
+                        after: 1,
+                    };
+                    self.add(DriftInstants::Evaluation, edge);
+                }
                 for shift in self.edges(&of.events.names, &of.window) {
                     let slices = DriftEdge::Slices {
                         shift,
@@ -206,6 +291,92 @@ impl Walk<'_> {
                 }
             }
             Measure::Attribute(operand) => self.attribute_changes(&operand.attribute),
+            Measure::Bucket(_) | Measure::Number(_) => {}
+            Measure::Negative(inner) => self.measure(inner),
+            Measure::Arithmetic(arithmetic) => {
+                self.measure(&arithmetic.first);
+                for (_, part) in &arithmetic.rest {
+                    self.measure(part);
+                }
+            }
+        }
+    }
+
+    /// A number that grows with every millisecond and is calculated with passes its bound where no
+    /// instant of the data tells.
+    fn passing_days(&mut self, measure: &Measure) {
+        match measure {
+            Measure::DaysSinceFirst(_) | Measure::DaysSinceLast(_) => {
+                self.add(DriftInstants::Evaluation, DriftEdge::Shift(1));
+            }
+            Measure::Negative(inner) => self.passing_days(inner),
+            Measure::Arithmetic(arithmetic) => {
+                self.passing_days(&arithmetic.first);
+                for (_, part) in &arithmetic.rest {
+                    self.passing_days(part);
+                }
+            }
+            Measure::Count(_)
+            | Measure::Aggregate { .. }
+            | Measure::Calendar { .. }
+            | Measure::Periods { .. }
+            | Measure::Attribute(_)
+            | Measure::Bucket(_)
+            | Measure::Number(_) => {}
+        }
+    }
+
+    /// Where a window begins to have an instant, or ceases to, without anything in it: what an
+    /// attribute was is asked of the instants themselves.
+    fn beginnings(&mut self, window: &Window) {
+        let mut written = |points: &[&TimePoint]| {
+            for point in points {
+                if let TimePoint::At(at) = point {
+                    self.add(DriftInstants::Written(*at), DriftEdge::Shift(0));
+                }
+            }
+        };
+        match window {
+            Window::Ever | Window::Last(_) => {}
+            Window::Between(from, to) => written(&[from, to]),
+            Window::Since(point) | Window::Before(point) => written(&[point]),
+            Window::Anchored { relation, anchor } => {
+                let length = match relation {
+                    AnchorRelation::Since | AnchorRelation::After | AnchorRelation::Before => 0,
+                    AnchorRelation::WithinAfter(length) | AnchorRelation::WithinBefore(length) => {
+                        length.0
+                    }
+                };
+                let of = match &**anchor {
+                    Anchor::Event(Occurrence { position: _, of }) => {
+                        DriftInstants::Events(of.events.names.clone())
+                    }
+                    Anchor::Attribute(attribute) => {
+                        DriftInstants::AttributeValues(AttributeOperand {
+                            attribute: attribute.clone(),
+                            cast: None,
+                        })
+                    }
+                };
+                for by in [0, length, length.saturating_neg()] {
+                    self.add(of.clone(), DriftEdge::Shift(by));
+                }
+            }
+            Window::Calendar { period, zone } => {
+                if let Some((unit, _)) = period.moving() {
+                    // At its first instant a period has none that is past.
+                    let edge = DriftEdge::Calendar {
+                        unit,
+                        zone: zone.clone(),
+                        after: 1,
+                    };
+                    self.add(DriftInstants::Evaluation, edge);
+                } else {
+                    for at in crate::planner::written_instants(*period, zone.as_deref()) {
+                        self.add(DriftInstants::Written(at), DriftEdge::Shift(0));
+                    }
+                }
+            }
         }
     }
 
@@ -223,7 +394,7 @@ impl Walk<'_> {
         edges
             .filter_map(|drift| match drift.edge {
                 DriftEdge::Shift(by) => Some(by),
-                DriftEdge::Slices { .. } => None,
+                DriftEdge::Slices { .. } | DriftEdge::Calendar { .. } => None,
             })
             .collect()
     }
@@ -335,7 +506,12 @@ impl Walk<'_> {
 
     /// The edges of a window that events of these names lie in.
     fn window(&mut self, names: &EventNames, window: &Window) {
-        let of = DriftInstants::Events(names.clone());
+        self.window_of(&DriftInstants::Events(names.clone()), window);
+    }
+
+    /// The edges of a window that these instants lie in.
+    fn window_of(&mut self, of: &DriftInstants, window: &Window) {
+        let of = of.clone();
         // Every window ends at the evaluation, if not before.
         self.add(of.clone(), DriftEdge::Shift(0));
         match window {
@@ -359,6 +535,28 @@ impl Walk<'_> {
                     Anchor::Attribute(attribute) => self.attribute_changes(attribute),
                 }
             }
+            Window::Calendar { period, zone } => {
+                if let Some((unit, edges)) = period.moving() {
+                    for after in edges {
+                        let zone = zone.clone();
+                        self.add(of.clone(), DriftEdge::Calendar { unit, zone, after });
+                    }
+                }
+            }
         }
+    }
+}
+
+impl Period {
+    /// For a period that moves with the evaluation: its unit, and how many periods after that of an
+    /// instant it comes to hold it, or no longer does.
+    fn moving(self) -> Option<(CalendarUnit, Vec<u32>)> {
+        Some(match self {
+            Self::Today => (CalendarUnit::Day, vec![1]),
+            Self::Yesterday => (CalendarUnit::Day, vec![1, 2]),
+            Self::This(unit) => (unit, vec![1]),
+            Self::Last(count, unit) => (unit, vec![1, count.saturating_add(1)]),
+            Self::On(_) | Self::Between(..) | Self::Since(_) | Self::Before(_) => return None,
+        })
     }
 }

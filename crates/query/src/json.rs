@@ -7,7 +7,10 @@
 //!           {"segment": name} {"list": name}
 //!           {"attr": ATTR, CAST, TEST}
 //!           {"did": EVENTS}
-//!           {"measure": MEASURE, "op": …, "value": number, or two for "between"}
+//!           {"measure": MEASURE, "op": …, "value": MEASURE, or two numbers for "between"}
+//!           {"had": {"attr": ATTR, CAST, TEST, "window": WINDOW}}
+//!           {"changed": {"attr": ATTR, "from": VALUE, "to": VALUE, "window": WINDOW}}
+//!           {"held": {"attr": ATTR, CAST, TEST, "for": DURATION}}
 //!           {"first"|"last": EVENTS, OF}  {"nth": {"n": 2, EVENTS…}, OF}
 //!           {"sequence": {"steps": [STEP…], "within": DURATION, "window": WINDOW, "same": [path…], "strictly": true}}
 //!           {"stopped": SELECTOR with "for": DURATION, "after": DURATION}
@@ -23,6 +26,7 @@
 //!           {"days"|"weeks"|"months": EVENTS with "zone": name}
 //!           {"periods": EVENTS with "of": DURATION, "each": 2}
 //!           {"sum"|"min"|"max"|"avg"|"distinct": EVENTS with "prop": path, CAST}  {"attr": ATTR, CAST}
+//!           a number  {"bucket": salt}  {"negative": MEASURE}  {"arithmetic": [MEASURE, "+", MEASURE, …]}
 //! PREDICATE {"and": […]} {"or": […]} {"not": …} {OPERAND, TEST}
 //! OPERAND   "prop": path, CAST; "prop": "event_name" or "timestamp"; "hour"|"weekday": "timestamp", "zone": name
 //! CAST      "cast": "number"|"text"|"time", "unit": "s"|"ms"
@@ -30,7 +34,9 @@
 //! VALUE     text, number, true, false, {"ago": DURATION}, {"now": true}, {"at": time}, {"attr": ATTR}
 //! ATTR      "account_type", "users.x", "property.x", {"table": "users", "name": "x"}
 //! WINDOW    "ever", {"last": DURATION}, {"between": [INSTANT, INSTANT]}, {"since"|"before": INSTANT or ANCHOR},
-//!           {"after": ANCHOR}, {"within": DURATION, "after"|"before": ANCHOR}
+//!           {"after": ANCHOR}, {"within": DURATION, "after"|"before": ANCHOR},
+//!           {"today"|"yesterday": true}, {"this": "month"}, {"last": 3, "calendar": "months"}, {"on": "2026-01-05"},
+//!           each of these, and "between", "since", "before" with dates, with "zone": name
 //! INSTANT   "2026-01-01", {"ago": DURATION}, {"now": true}
 //! ANCHOR    {"first"|"last": EVENTS} {"nth": {"n": 2, EVENTS…}} {"attr": ATTR}
 //! DURATION  "2w" "30d" "36h" "90m" "5s" "250ms"

@@ -80,20 +80,20 @@ mod planner;
 mod print;
 
 pub use ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Hop, HopTime,
-    Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit,
-    Position, Predicate, RankEnd, RankSize, References, Segment, Sequence, SequenceStep, Span,
-    Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef,
+    AttributeTable, CalendarUnit, Cast, CivilTime, CompareOp, EventName, EventNames, EventSelector,
+    EventWindow, Expr, ExprKind, Hop, HopTime, Lifecycle, Literal, Measure, NumberTest, Occurrence,
+    OccurrenceTest, Operand, Period, PeriodUnit, Position, Predicate, RankEnd, RankSize,
+    References, Segment, Sequence, SequenceStep, Span, Test, TimePoint, Window,
 };
 pub use catalog::{Catalog, TypeSet};
 pub use checks::nearest as nearest_name;
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
-pub use drift::{Drift, DriftEdge, DriftInstants};
+pub use drift::{Drift, DriftEdge, DriftInstants, calendar_edge};
 pub use plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents, PlanHop, PlanKind,
-    PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanPredicate,
-    PlanSelector, PlanSequence, PlanStep, PlanTest, PlanWindow,
+    HistoryExtent, Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents,
+    PlanHop, PlanKind, PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest,
+    PlanPredicate, PlanSelector, PlanSequence, PlanStep, PlanTest, PlanWindow,
 };
 pub use planner::{PlanOptions, check_saved, plan, plan_attribute};
 

@@ -5,11 +5,11 @@
 //! cached; nothing in it depends on how rows are stored.
 
 use crate::ast::{
-    Aggregate, AnchorRelation, AttributeTable, Cast, CompareOp, NumberTest, Operand, PeriodUnit,
-    Position, RankEnd, RankSize,
+    Aggregate, AnchorRelation, ArithmeticOp, AttributeTable, Cast, CompareOp, NumberTest, Operand,
+    PeriodUnit, Position, RankEnd, RankSize,
 };
 use crate::diagnostic::Diagnostic;
-use crowdset_types::{DurationMillis, TimeRange, TimestampMillis};
+use crowdset_types::{DurationMillis, Number, TimeRange, TimestampMillis};
 use std::sync::Arc;
 
 /// A segment made ready to run over one catalog at one instant.
@@ -89,6 +89,38 @@ pub enum PlanKind {
     },
     /// Events in order.
     Sequence(PlanSequence),
+    /// Two numbers per user.
+    MeasureComparison {
+        /// The left number.
+        left: PlanMeasure,
+        /// How they must compare.
+        op: CompareOp,
+        /// The right number.
+        right: PlanMeasure,
+    },
+    /// An attribute's value at some instant, or at every instant, of a window.
+    History {
+        /// Which attribute, and a cast. One that nobody has stands here only where that can be
+        /// what is asked for.
+        operand: PlanAttribute,
+        /// What its value must be.
+        test: PlanTest,
+        /// At some instant, or at every one.
+        extent: HistoryExtent,
+        /// When; a window without an instant is passed by nobody.
+        window: PlanWindow,
+    },
+    /// An attribute's value followed by another.
+    Changed {
+        /// Which attribute; never with a cast.
+        attribute: PlanAttribute,
+        /// The value before, if it matters.
+        from: Option<PlanLiteral>,
+        /// The value after, if it matters.
+        to: Option<PlanLiteral>,
+        /// When the second value began.
+        window: PlanWindow,
+    },
     /// By rank among the users of the universe.
     Rank {
         /// From which end.
@@ -98,6 +130,15 @@ pub enum PlanKind {
         /// By what.
         measure: PlanMeasure,
     },
+}
+
+/// Over which instants of a window a test must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HistoryExtent {
+    /// At least one of them: `had`.
+    Some,
+    /// Every one: `held`.
+    All,
 }
 
 /// A known attribute.
@@ -340,4 +381,17 @@ pub enum PlanMeasure {
     DaysSinceLast(PlanEvents),
     /// A numeric attribute; text that is wholly a number counts as that number.
     Attribute(PlanAttribute),
+    /// `xxh3_64(salt, 0, user_id) / 2^64`.
+    Bucket(String),
+    /// The same for everybody.
+    Number(Number),
+    /// With the other sign.
+    Negative(Box<PlanMeasure>),
+    /// Worked out from left to right, by [`ArithmeticOp::apply`].
+    Arithmetic {
+        /// The leftmost.
+        first: Box<PlanMeasure>,
+        /// What is done with it, at least once.
+        rest: Vec<(ArithmeticOp, PlanMeasure)>,
+    },
 }

@@ -1,10 +1,11 @@
 //! Canonical text: what `fmt` prints, and what parses back into the same tree.
 
 use crate::ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, HopTime, Lifecycle, Literal,
-    Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate,
-    RankEnd, RankSize, Segment, Sequence, SequenceStep, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef,
+    AttributeTable, CalendarUnit, Cast, CivilTime, CompareOp, EventNames, EventSelector,
+    EventWindow, Expr, ExprKind, HopTime, Lifecycle, Literal, Measure, NumberTest, Occurrence,
+    OccurrenceTest, Operand, Period, PeriodUnit, Position, Predicate, RankEnd, RankSize, Segment,
+    Sequence, SequenceStep, Test, TimePoint, Window,
 };
 use crate::lexer::is_plain_name;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
@@ -84,6 +85,37 @@ impl Display for Expr {
                     write!(f, "restarted({events}, in {recent}, after gap of {gap})")
                 }
             },
+            ExprKind::MeasureComparison { left, op, right } => write!(f, "{left} {op} {right}"),
+            ExprKind::Had {
+                operand,
+                test,
+                window,
+            } => {
+                write!(f, "had({operand}{test}")?;
+                option(f, window)?;
+                f.write_str(")")
+            }
+            ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window,
+            } => {
+                write!(f, "changed({attribute}")?;
+                if let Some(from) = from {
+                    write!(f, " from {from}")?;
+                }
+                if let Some(to) = to {
+                    write!(f, " to {to}")?;
+                }
+                option(f, window)?;
+                f.write_str(")")
+            }
+            ExprKind::Held {
+                operand,
+                test,
+                length,
+            } => write!(f, "held({operand}{test}, for {length})"),
             ExprKind::Rank { end, size, measure } => {
                 let end = match end {
                     RankEnd::Top => "top",
@@ -299,11 +331,14 @@ fn occurrence_test(
     match test {
         OccurrenceTest::When(window) => {
             // `in last 14 days` and `in ever` read better with the word, `before …` without.
-            let word = if matches!(window, Window::Last(_) | Window::Ever) {
-                "in "
-            } else {
-                ""
+            let is_in = match window {
+                Window::Last(_) | Window::Ever => true,
+                Window::Calendar { period, .. } => {
+                    matches!(period, Period::This(_) | Period::Last(..))
+                }
+                _ => false,
             };
+            let word = if is_in { "in " } else { "" };
             write!(f, "{occurrence} {word}{window}")
         }
         OccurrenceTest::Property { operand, test } => {
@@ -544,7 +579,67 @@ impl Display for Window {
                     AnchorRelation::WithinBefore(duration) => within(f, duration, "before"),
                 }
             }
+            Self::Calendar { period, zone } => {
+                period.fmt(f)?;
+                if let Some(zone) = zone {
+                    f.write_str(" in ")?;
+                    text(f, zone)?;
+                }
+                Ok(())
+            }
         }
+    }
+}
+
+/// A window before a zone that is not its own: instants say that they are in UTC.
+fn window_with_offsets(f: &mut Formatter<'_>, window: &Window) -> fmt::Result {
+    let at = |instant: &i64| TimestampMillis(*instant);
+    match window {
+        Window::Between(TimePoint::At(from), TimePoint::At(to)) => {
+            write!(f, "from '{}' to '{}'", at(from), at(to))
+        }
+        Window::Since(TimePoint::At(from)) => write!(f, "since '{}'", at(from)),
+        Window::Before(TimePoint::At(to)) => write!(f, "before '{}'", at(to)),
+        other => other.fmt(f),
+    }
+}
+
+impl Display for Period {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Today => f.write_str("today"),
+            Self::Yesterday => f.write_str("yesterday"),
+            Self::This(unit) => write!(f, "this {unit}"),
+            Self::Last(count, unit) => {
+                let plural = if *count == 1 { "" } else { "s" };
+                write!(f, "last {count} calendar {unit}{plural}")
+            }
+            Self::On(day) => write!(f, "on {day}"),
+            Self::Between(from, to) => write!(f, "from {from} to {to}"),
+            Self::Since(from) => write!(f, "since {from}"),
+            Self::Before(to) => write!(f, "before {to}"),
+        }
+    }
+}
+
+impl Display for CalendarUnit {
+    /// Its name in the singular.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl CivilTime {
+    /// As it is written in quotes: a bare date where it is midnight.
+    pub(crate) fn text(self) -> String {
+        time_text(self.0).trim_end_matches('Z').to_owned()
+    }
+}
+
+impl Display for CivilTime {
+    /// Quoted.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", self.text())
     }
 }
 
@@ -619,7 +714,9 @@ impl Display for Measure {
                 match (zone, &of.window) {
                     (None, window) => option(f, window)?,
                     (Some(zone), window) => {
-                        write!(f, ", {window} in ")?;
+                        f.write_str(", ")?;
+                        window_with_offsets(f, window)?;
+                        f.write_str(" in ")?;
                         text(f, zone)?;
                     }
                 }
@@ -636,7 +733,51 @@ impl Display for Measure {
             Self::DaysSinceFirst(of) => write!(f, "days_since_first({of})"),
             Self::DaysSinceLast(of) => write!(f, "days_since_last({of})"),
             Self::Attribute(operand) => operand.fmt(f),
+            Self::Bucket(salt) => {
+                f.write_str("bucket(")?;
+                text(f, salt)?;
+                f.write_str(")")
+            }
+            Self::Number(value) => number(f, *value),
+            Self::Negative(inner) => {
+                f.write_str("-")?;
+                // Two signs in a row would begin a comment.
+                let is_plain = !matches!(
+                    **inner,
+                    Self::Number(_) | Self::Negative(_) | Self::Arithmetic(_)
+                );
+                parenthesized(f, &**inner, !is_plain)
+            }
+            Self::Arithmetic(arithmetic) => arithmetic.fmt(f),
         }
+    }
+}
+
+impl Arithmetic {
+    /// Whether it is made of `*` and `/`.
+    pub(crate) fn is_multiplicative(&self) -> bool {
+        self.rest.iter().any(|(op, _)| op.is_multiplicative())
+    }
+}
+
+impl Display for Arithmetic {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let needs_parentheses = |part: &Measure| match part {
+            Measure::Arithmetic(inner) => self.is_multiplicative() || !inner.is_multiplicative(),
+            _ => false,
+        };
+        parenthesized(f, &*self.first, needs_parentheses(&self.first))?;
+        for (op, part) in &self.rest {
+            write!(f, " {op} ")?;
+            parenthesized(f, part, needs_parentheses(part))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for ArithmeticOp {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.symbol())
     }
 }
 

@@ -123,7 +123,7 @@ proptest! {
     }
 }
 
-const WORDS: [&str; 72] = [
+const WORDS: [&str; 86] = [
     "(",
     ")",
     "(",
@@ -186,6 +186,20 @@ const WORDS: [&str; 72] = [
     "has",
     "matches",
     "contains",
+    "today",
+    "this month",
+    "last 2 calendar weeks",
+    "on '2026-01-05'",
+    "in 'Europe/Berlin'",
+    "had(",
+    "changed(",
+    "held(",
+    "for 7 days",
+    "from",
+    "to",
+    "bucket('s')",
+    "/",
+    "(users.x +",
     "users.x",
     "property.y",
     "number(",
@@ -237,6 +251,16 @@ fn nesting_has_a_bound_and_an_error() {
             "}".repeat(depth)
         );
         assert!(errors(&text).contains("nested"));
+        for (open, close) in [("(", ")"), ("-(", ")"), ("1 + (", ")"), ("- ", "")] {
+            let text = format!("{}count(a){} > 1", open.repeat(depth), close.repeat(depth));
+            assert!(text.parse::<Segment>().is_err(), "{open} of {depth} levels");
+        }
+        let text = format!(
+            "{{\"measure\": {}1{}, \"op\": \">\", \"value\": 1}}",
+            "{\"arithmetic\": [1, \"+\", ".repeat(depth),
+            "]}".repeat(depth)
+        );
+        assert!(errors(&text).contains("nested"));
         let text = "[".repeat(depth);
         assert!(format!("{{\"and\": {text}").parse::<Segment>().is_err());
     }
@@ -283,6 +307,8 @@ fn megabytes_are_read_in_linear_time() {
         "\"".repeat(million + 1),
         "a.".repeat(million / 2),
         "- ".repeat(million / 2),
+        format!("count(a){} > 1", " + count(a)".repeat(million / 11)),
+        format!("users.x{} > 1", " + 1".repeat(million / 4)),
         "x = = and ".repeat(million / 10),
         "did(".repeat(million / 4),
         "§".repeat(million / 2),

@@ -365,7 +365,7 @@ fn sequences_and_periods_say_what_is_wrong_with_them() {
         ),
         (
             "weeks(a, last 7 days in 'Europe/Berlim') > 1",
-            "1:22: unknown time zone `Europe/Berlim`",
+            "1:25: unknown time zone `Europe/Berlim`",
         ),
         (
             "periods(a, last 30 days) > 1",
@@ -398,37 +398,186 @@ fn sequences_and_periods_say_what_is_wrong_with_them() {
 }
 
 #[test]
-fn words_of_later_versions_are_named() {
-    for (text, word) in [
-        ("had(a = 1)", "`had`"),
-        ("changed(a)", "`changed`"),
-        ("held(a = 1, for 7 days)", "`held`"),
-        ("bucket('salt') < 0.1", "`bucket`"),
-        ("did(a, today)", "`today`"),
-        ("did(a, this month)", "`this`"),
-        ("did(a, on '2026-01-05')", "`on`"),
-        (
-            "did(a, last 3 calendar months)",
-            "a window of `calendar` periods",
-        ),
-        (
-            "count(a, last 7 days in 'Europe/Berlin') > 1",
-            "the time zone of a window",
-        ),
-        ("count(a) > 2 * count(b)", "arithmetic between measures"),
-        ("count(a) / 2 > 1", "arithmetic between measures"),
-        (
-            "count(a) > count(b)",
-            "comparing a measure with another one",
-        ),
-        ("2 * count(a) > 3", "a measure that begins with a number"),
+fn windows_of_the_calendar() {
+    for text in [
+        "did(a, today)",
+        "did(a, yesterday in 'Europe/Berlin')",
+        "did(a, this week) and did(a, this quarter in 'UTC')",
+        "count(a, last 1 calendar month) > 1",
+        "count(a, last 3 calendar quarters in 'Asia/Tokyo') > 1",
+        "did(a, on '2026-01-05')",
+        "did(a, from '2026-01-01' to '2026-02-01T08:30:00' in 'Europe/Berlin')",
+        "did(a, since '2026-01-01' in 'Europe/Berlin')",
+        "did(a, before '2026-01-01' in 'Europe/Berlin')",
+        "did(a, since first(b, this year in 'Asia/Tokyo'))",
+        "first(a) in this month",
+        "last(a) on '2026-01-05' in 'Asia/Tokyo'",
+        "last(a) today",
+        "days(a, this month in 'Europe/Berlin') > 1",
+        "days(a, last 7 days in 'Europe/Berlin') > 1",
+        "weeks(a, since '2026-01-01T00:00:00Z' in 'Europe/Berlin') > 1",
     ] {
-        let shown = read(text);
-        let first = shown.lines().next().unwrap_or_default();
-        assert!(
-            first.ends_with(&format!(": {word} is not supported by this version")),
-            "{text}: {shown}"
-        );
+        same(text);
+    }
+    check("did(a, THIS Month)", "did(a, this month)");
+    check(
+        "did(a, last 2 calendar day)",
+        "did(a, last 2 calendar days)",
+    );
+    check(
+        "days(a, today in 'UTC' in 'UTC') > 1",
+        "days(a, today in 'UTC') > 1",
+    );
+    check(
+        "did(a, between '2026-01-01' and '2026-02-01' in 'UTC')",
+        "did(a, from '2026-01-01' to '2026-02-01' in 'UTC')",
+    );
+    for (text, message) in [
+        (
+            "did(a, last 1 months)",
+            "1:8: a month has no fixed length; write `last 30 days` or `last 1 calendar months`",
+        ),
+        (
+            "did(a, last 3 calendar hours)",
+            "1:24: `hours` are no calendar periods",
+        ),
+        (
+            "did(a, last 3 calendar mnths)",
+            "1:24: expected `days`, `weeks`, `months`, `quarters` or `years`, found `mnths`",
+        ),
+        (
+            "did(a, this day)",
+            "1:13: expected `week`, `month`, `quarter` or `year`, found `day`",
+        ),
+        (
+            "did(a, on '2026-01-05T08:00:00Z')",
+            "1:11: a day is written as a date such as `'2026-01-05'`",
+        ),
+        (
+            "did(a, today in 'Europe/Berlim')",
+            "1:17: unknown time zone `Europe/Berlim`",
+        ),
+        (
+            "did(a, last 7 days in 'Europe/Berlin')",
+            "1:20: `last 7 days` has no use for a time zone",
+        ),
+        (
+            "did(a, since '2026-01-01T00:00:00Z' in 'Europe/Berlin')",
+            "1:37: `since '2026-01-01'` has no use for a time zone",
+        ),
+        (
+            "did(a, from '2026-01-01T00:00:00+01:00' to '2026-02-01' in 'Europe/Berlin')",
+            "1:13: an instant that names its own offset from UTC",
+        ),
+        ("did(a today)", "1:7: expected `,` or `)`, found `today`"),
+    ] {
+        assert_eq!(read(text).lines().next(), Some(message), "{text}");
+    }
+    let empty: Segment = "did(a, last 0 calendar days)".parse().expect("is legal");
+    assert_eq!(empty.warnings().len(), 1);
+}
+
+#[test]
+fn what_attributes_were() {
+    for text in [
+        "had(plan = 'pro')",
+        "had(plan in ('pro', 'max'), last 30 days)",
+        "had(number(property.size) between 5 and 10, this month in 'Europe/Berlin')",
+        "had(plan is not set, after last(purchase))",
+        "held(plan = 'pro', for 7 days)",
+        "held(property.size > users.quota, for 12 hours)",
+        "changed(plan)",
+        "changed(property.plan from 'free' to 'pro', last 30 days)",
+        "changed(\"user_id\" to 5, since '2026-01-01')",
+        "changed(from from 'x')",
+    ] {
+        same(text);
+    }
+    check(
+        "had(plan = 'pro' in last 7 days)",
+        "had(plan = 'pro', last 7 days)",
+    );
+    for (text, message) in [
+        (
+            "held(plan = 'pro')",
+            "1:18: expected `, for` and a duration, found `)`",
+        ),
+        (
+            "held(plan = 'pro', for 0 days)",
+            "1:24: a value is held for at least a millisecond",
+        ),
+        (
+            "changed(plan = 'pro')",
+            "1:14: expected `from`, `to`, `,` or `)`, found `=`",
+        ),
+        (
+            "had(plan)",
+            "1:9: expected an operator such as `=`, `>`, `in`, `contains` or `is set`, found `)`",
+        ),
+    ] {
+        assert_eq!(read(text).lines().next(), Some(message), "{text}");
+    }
+}
+
+#[test]
+fn measures_are_calculated_with() {
+    for text in [
+        "count(a, last 7 days) < 0.5 * count(a, between 14 days ago and 7 days ago)",
+        "count(a) / (count(b) + 1) > 2",
+        "2 * count(a) - 1 > 3",
+        "5 < count(a)",
+        "-count(a) + 1 < 0",
+        "-(-count(a)) = 1",
+        "-(count(a) + 1) = -1",
+        "count(a) - (count(b) - count(c)) = 0",
+        "count(a) - -2 = 0",
+        "(count(a) + count(b)) + count(c) = 0",
+        "(count(a) + count(b)) * 2 between -1 and 7.5",
+        "users.age + 1 > 18",
+        "users.age > count(a)",
+        "users.age > number(property.size)",
+        "number(property.size) / 2 > 1",
+        "users.age > users.limit and property.x = 'y'",
+        "not (count(a) + 1) * 2 > 3 or did(a) or did(b)",
+        "bucket('salt') < 0.1",
+        "bucket('it''s') between 0.25 and 0.5",
+        "top(10%, count(a) - count(b))",
+    ] {
+        same(text);
+    }
+    check("(users.age) > 3", "users.age > 3");
+    check("((count(a))) > (3)", "count(a) > 3");
+    check("count(a) > -(5)", "count(a) > -5");
+    check("count(a) * 2 + count(b) = 1", "count(a) * 2 + count(b) = 1");
+    check(
+        "count(a) + (count(b) * 2) = 1",
+        "count(a) + count(b) * 2 = 1",
+    );
+    for (text, message) in [
+        (
+            "count(a) >",
+            "1:11: expected a number or a measure such as `count(purchase)`, found the end",
+        ),
+        ("count(a) > 5%", "1:13: expected a plain number, found `%`"),
+        ("age + 1 > 5", "1:5: expected a comparison, found `+`"),
+        (
+            "count(a) > age",
+            "1:12: expected a measure such as `count(purchase, last 30 days)`, found `age`",
+        ),
+        (
+            "count(a) between 1 and 2 * 3",
+            "1:26: expected `and`, `or` or the end, found `*`",
+        ),
+        (
+            "did(a where x > 5 * 2)",
+            "1:19: expected the end of the test, found `*`",
+        ),
+        (
+            "bucket(salt) < 0.1",
+            "1:8: expected a salt in single quotes: `bucket('a')`, found `salt`",
+        ),
+    ] {
+        assert_eq!(read(text).lines().next(), Some(message), "{text}");
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which parts of the language a segment uses, by name.
 
 use crowdset_query::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, HopTime, Lifecycle, Literal,
-    Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate,
-    RankEnd, RankSize, Segment, Sequence, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable,
+    CalendarUnit, Cast, CompareOp, EventNames, EventSelector, EventWindow, Expr, ExprKind, HopTime,
+    Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, Period,
+    PeriodUnit, Position, Predicate, RankEnd, RankSize, Segment, Sequence, Test, TimePoint, Window,
 };
 use std::collections::BTreeSet;
 
@@ -132,6 +132,33 @@ pub const PARTS: &[&str] = &[
     "bottom",
     "rank users",
     "rank percent",
+    "measure comparison",
+    "measure bucket",
+    "measure number",
+    "measure negative",
+    "+",
+    "-",
+    "*",
+    "/",
+    "had",
+    "held",
+    "changed",
+    "changed from",
+    "changed to",
+    "window today",
+    "window yesterday",
+    "window this",
+    "window last calendar",
+    "window on",
+    "window between in zone",
+    "window since in zone",
+    "window before in zone",
+    "window zone",
+    "calendar day",
+    "calendar week",
+    "calendar month",
+    "calendar quarter",
+    "calendar year",
 ];
 
 /// Adds the parts that the segment uses.
@@ -188,6 +215,43 @@ impl Walk<'_> {
                     }
                     NumberTest::Between(..) => self.saw("number between"),
                 }
+            }
+            ExprKind::MeasureComparison { left, op, right } => {
+                self.saw("measure comparison");
+                self.measure(left);
+                self.op(*op);
+                self.measure(right);
+            }
+            ExprKind::Had {
+                operand,
+                test,
+                window,
+            } => {
+                self.saw("had");
+                self.attribute_operand(operand);
+                self.test(test);
+                self.window(window);
+            }
+            ExprKind::Held { operand, test, .. } => {
+                self.saw("held");
+                self.attribute_operand(operand);
+                self.test(test);
+            }
+            ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window,
+            } => {
+                self.saw("changed");
+                self.attribute(attribute);
+                for (part, value) in [("changed from", from), ("changed to", to)] {
+                    if let Some(value) = value {
+                        self.saw(part);
+                        self.literal(value);
+                    }
+                }
+                self.window(window);
             }
             ExprKind::Occurrence { occurrence, test } => {
                 self.saw("occurrence");
@@ -480,7 +544,35 @@ impl Walk<'_> {
                     }
                 }
             }
+            Window::Calendar { period, zone } => {
+                if zone.is_some() {
+                    self.saw("window zone");
+                }
+                self.period(*period);
+            }
             other => panic!("coverage does not know {other:?}"),
+        }
+    }
+
+    fn period(&mut self, period: Period) {
+        self.saw(match period {
+            Period::Today => "window today",
+            Period::Yesterday => "window yesterday",
+            Period::This(_) => "window this",
+            Period::Last(..) => "window last calendar",
+            Period::On(_) => "window on",
+            Period::Between(..) => "window between in zone",
+            Period::Since(_) => "window since in zone",
+            Period::Before(_) => "window before in zone",
+        });
+        if let Period::This(unit) | Period::Last(_, unit) = period {
+            self.saw(match unit {
+                CalendarUnit::Day => "calendar day",
+                CalendarUnit::Week => "calendar week",
+                CalendarUnit::Month => "calendar month",
+                CalendarUnit::Quarter => "calendar quarter",
+                CalendarUnit::Year => "calendar year",
+            });
         }
     }
 
@@ -530,6 +622,20 @@ impl Walk<'_> {
             Measure::Attribute(operand) => {
                 self.saw("measure attribute");
                 return self.attribute_operand(operand);
+            }
+            Measure::Bucket(_) => return self.saw("measure bucket"),
+            Measure::Number(_) => return self.saw("measure number"),
+            Measure::Negative(inner) => {
+                self.saw("measure negative");
+                return self.measure(inner);
+            }
+            Measure::Arithmetic(arithmetic) => {
+                self.measure(&arithmetic.first);
+                for (op, part) in &arithmetic.rest {
+                    self.saw(op.symbol());
+                    self.measure(part);
+                }
+                return;
             }
             other => panic!("coverage does not know {other:?}"),
         };

@@ -184,6 +184,59 @@ fn exprs(expr: &Expr) -> Vec<Expr> {
                 test: test.clone(),
             })
             .collect(),
+        ExprKind::MeasureComparison { left, op, right } => {
+            let with_left = |left| ExprKind::MeasureComparison {
+                left: Box::new(left),
+                op: *op,
+                right: right.clone(),
+            };
+            let with_right = |right| ExprKind::MeasureComparison {
+                left: left.clone(),
+                op: *op,
+                right: Box::new(right),
+            };
+            // A number on the right is another kind of condition.
+            let rights = measures(right).into_iter();
+            let rights = rights.filter(|right| !matches!(right, Measure::Number(_)));
+            let lefts = measures(left).into_iter().map(with_left);
+            lefts.chain(rights.map(with_right)).collect()
+        }
+        ExprKind::Had {
+            operand,
+            test,
+            window,
+        } => windows(window)
+            .into_iter()
+            .map(|window| ExprKind::Had {
+                operand: operand.clone(),
+                test: test.clone(),
+                window,
+            })
+            .collect(),
+        ExprKind::Changed {
+            attribute,
+            from,
+            to,
+            window,
+        } => {
+            let changed = |from: &Option<_>, to: &Option<_>, window: &Window| ExprKind::Changed {
+                attribute: attribute.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                window: window.clone(),
+            };
+            let mut all: Vec<ExprKind> = windows(window)
+                .iter()
+                .map(|window| changed(from, to, window))
+                .collect();
+            if from.is_some() {
+                all.push(changed(&None, to, window));
+            }
+            if to.is_some() {
+                all.push(changed(from, &None, window));
+            }
+            all
+        }
         ExprKind::Occurrence { occurrence, test } => {
             let mut all: Vec<ExprKind> = occurrences(occurrence)
                 .into_iter()
@@ -368,6 +421,13 @@ fn measures(measure: &Measure) -> Vec<Measure> {
                 of,
             })
             .collect(),
+        Measure::Negative(inner) => vec![(**inner).clone()],
+        Measure::Arithmetic(arithmetic) => {
+            let rest = arithmetic.rest.iter().map(|(_, part)| part.clone());
+            std::iter::once((*arithmetic.first).clone())
+                .chain(rest)
+                .collect()
+        }
         _ => Vec::new(),
     }
 }

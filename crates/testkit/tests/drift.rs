@@ -11,6 +11,7 @@ fn shifts(text: &str) -> Vec<i64> {
         .map(|drift| match drift.edge {
             DriftEdge::Shift(by) => by,
             DriftEdge::Slices { shift, length } => shift + 1_000_000 * length,
+            DriftEdge::Calendar { after, .. } => -i64::from(after),
         })
         .collect()
 }
@@ -42,6 +43,19 @@ fn windows_drift_at_their_edges() {
         [0, 2_000, 7_000]
     );
     assert_eq!(shifts("did(a where x < 5 seconds ago)"), [5_000, 0]);
+}
+
+#[test]
+fn calendars_drift_from_period_to_period() {
+    assert_eq!(shifts("did(a, this month)"), [0, -1]);
+    assert_eq!(shifts("did(a, last 3 calendar weeks)"), [0, -1, -4]);
+    assert_eq!(shifts("did(a, on '2026-01-05' in 'Asia/Tokyo')"), [0]);
+    // Also the two instants that are named: before the day nothing can have been.
+    assert_eq!(shifts("had(x = 'y', on '2026-01-05')"), [0, 0, 0]);
+    assert_eq!(shifts("held(x = 'y', for 2 seconds)"), [0, 2_000]);
+    assert_eq!(shifts("changed(x, yesterday)"), [0, -1, -2]);
+    assert_eq!(shifts("bucket('s') < 2 * 3"), [] as [i64; 0]);
+    assert_eq!(shifts("2 * days_since_last(a) > 1"), [0, 1]);
 }
 
 #[test]

@@ -3,16 +3,16 @@
 //! segment again, and let the reference answer both.
 
 use crowdset_query::{
-    Anchor, AttributeOperand, AttributeRef, EventName, EventNames, EventSelector, EventWindow,
-    Expr, ExprKind, Hop, HopTime, Literal, Measure, Occurrence, OccurrenceTest, Operand,
-    PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanNode,
-    PlanOccurrence, PlanOccurrenceTest, PlanOptions, PlanPredicate, PlanSelector, PlanSequence,
-    PlanTest, PlanWindow, Predicate, Segment, Sequence, SequenceStep, Span, Test, TimePoint,
-    Window, plan,
+    Anchor, Arithmetic, AttributeOperand, AttributeRef, EventName, EventNames, EventSelector,
+    EventWindow, Expr, ExprKind, HistoryExtent, Hop, HopTime, Literal, Measure, Occurrence,
+    OccurrenceTest, Operand, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanLiteral,
+    PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanOptions, PlanPredicate,
+    PlanSelector, PlanSequence, PlanTest, PlanWindow, Predicate, Segment, Sequence, SequenceStep,
+    Span, Test, TimePoint, Window, plan,
 };
 use crowdset_testkit::random::{Rng, segment, world};
 use crowdset_testkit::{Data, Reference, WorldCatalog, shrink, suite};
-use crowdset_types::TimestampMillis;
+use crowdset_types::{DurationMillis, TimestampMillis};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -39,6 +39,46 @@ fn expr(node: &PlanNode) -> Expr {
         PlanKind::Measure { measure: of, test } => ExprKind::Measure {
             measure: measure(of),
             test: test.clone(),
+        },
+        PlanKind::MeasureComparison { left, op, right } => ExprKind::MeasureComparison {
+            left: Box::new(measure(left)),
+            op: *op,
+            right: Box::new(measure(right)),
+        },
+        PlanKind::History {
+            operand,
+            test: wanted,
+            extent,
+            window: at,
+        } => {
+            let operand = AttributeOperand {
+                attribute: attribute(operand),
+                cast: operand.cast,
+            };
+            let test = test(wanted);
+            match extent {
+                HistoryExtent::Some => ExprKind::Had {
+                    operand,
+                    test,
+                    window: window(at),
+                },
+                HistoryExtent::All => ExprKind::Held {
+                    operand,
+                    test,
+                    length: DurationMillis(at.range.to.0 - at.range.from.0),
+                },
+            }
+        }
+        PlanKind::Changed {
+            attribute: of,
+            from,
+            to,
+            window: at,
+        } => ExprKind::Changed {
+            attribute: attribute(of),
+            from: from.as_ref().map(literal),
+            to: to.as_ref().map(literal),
+            window: window(at),
         },
         PlanKind::Occurrence {
             occurrence: of,
@@ -207,6 +247,13 @@ fn measure(of: &PlanMeasure) -> Measure {
         PlanMeasure::Attribute(of) => Measure::Attribute(AttributeOperand {
             attribute: attribute(of),
             cast: of.cast,
+        }),
+        PlanMeasure::Bucket(salt) => Measure::Bucket(salt.clone()),
+        PlanMeasure::Number(number) => Measure::Number(*number),
+        PlanMeasure::Negative(inner) => Measure::Negative(Box::new(measure(inner))),
+        PlanMeasure::Arithmetic { first, rest } => Measure::Arithmetic(Arithmetic {
+            first: Box::new(measure(first)),
+            rest: rest.iter().map(|(op, part)| (*op, measure(part))).collect(),
         }),
     }
 }

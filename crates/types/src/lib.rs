@@ -4,6 +4,7 @@
 //! arithmetic that must come out the same everywhere (comparison of numbers, exact sums). It must
 //! not know files, bitmaps or threads.
 
+pub mod arithmetic;
 mod number;
 mod ordinal;
 mod time;

@@ -10,7 +10,7 @@ use crate::error::EvaluateError;
 use crowdset_executor::{EvalError, attribute_changes, attribute_values, event_instants};
 use crowdset_query::{
     AttributeRef, AttributeTable, Cast, Drift, DriftEdge, DriftInstants, EventNames, Operand,
-    PlanAttribute, plan,
+    PlanAttribute, calendar_edge, plan,
 };
 use crowdset_types::{TimestampMillis, UserOrdinal};
 
@@ -89,8 +89,17 @@ impl Inquiry<'_> {
     fn gather(&self, drift: &Drift, moments: &mut Moments) -> Result<(), EvalError> {
         let dataset = &self.snapshot.state.dataset;
         let user = (!drift.is_everybodys).then_some(self.user);
+        if drift.of == DriftInstants::Evaluation {
+            moments.end_at(&drift.edge);
+            return Ok(());
+        }
         let mut visit = |instant: i64| moments.pass(instant, &drift.edge);
         match &drift.of {
+            DriftInstants::Evaluation => Ok(()),
+            DriftInstants::Written(at) => {
+                visit(*at);
+                Ok(())
+            }
             DriftInstants::Events(names) => {
                 self.events(user, names, &Operand::Timestamp, &mut visit)
             }
@@ -165,7 +174,7 @@ impl Moments {
     fn begin_cycle(&mut self, slices: &[Drift]) {
         let lengths = slices.iter().filter_map(|drift| match drift.edge {
             DriftEdge::Slices { length, .. } => Some(length.max(1)),
-            DriftEdge::Shift(_) => None,
+            DriftEdge::Shift(_) | DriftEdge::Calendar { .. } => None,
         });
         // The first instant at which all lengths have come round together.
         let cycle = lengths.fold(1_i64, |cycle, length| {
@@ -189,6 +198,12 @@ impl Moments {
                 self.add(reached);
                 self.add(reached.saturating_add(1));
             }
+            DriftEdge::Calendar { unit, zone, after } => {
+                if let Some(reached) = calendar_edge(instant, *unit, zone.as_deref(), *after) {
+                    self.add(reached);
+                    self.add(reached.saturating_add(1));
+                }
+            }
             DriftEdge::Slices { shift, length } => {
                 let first = instant.saturating_add(*shift);
                 let length = (*length).max(1);
@@ -201,6 +216,22 @@ impl Moments {
                     at = at.saturating_add(length);
                 }
             }
+        }
+    }
+
+    /// Follows nothing beyond the moments at which the edge reaches and passes the evaluation.
+    fn end_at(&mut self, edge: &DriftEdge) {
+        self.pass(self.after, edge);
+        let end = match edge {
+            DriftEdge::Shift(by) => Some(self.after.saturating_add(*by)),
+            DriftEdge::Slices { length, .. } => Some(self.after.saturating_add(*length)),
+            DriftEdge::Calendar { unit, zone, after } => {
+                calendar_edge(self.after, *unit, zone.as_deref(), *after)
+            }
+        };
+        if let Some(end) = end {
+            let end = end.saturating_add(2);
+            self.bound = Some(self.bound.map_or(end, |bound| bound.min(end)));
         }
     }
 
@@ -228,6 +259,9 @@ impl Moments {
     /// The instants, and from where on they are not all.
     fn into_sorted(mut self) -> (Vec<i64>, Option<i64>) {
         self.shrink();
+        if let Some(bound) = self.bound {
+            self.instants.retain(|&at| at < bound);
+        }
         (self.instants, self.bound)
     }
 }

@@ -279,6 +279,9 @@ pub(super) fn typed_key(
                 == Some(Ordering::Equal)
             {
                 (1, whole as u64)
+            } else if value.is_nan() {
+                // However it is written, it is one value.
+                (2, f64::NAN.to_bits())
             } else {
                 (2, value.to_bits())
             }

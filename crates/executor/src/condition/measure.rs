@@ -1,5 +1,7 @@
 //! A number per user, and what it must be.
 
+use super::arithmetic::Arithmetic;
+use super::bucket::Bucket;
 use super::distinct::Distinct;
 use super::numeric::Numeric;
 use super::occurrence::Occurrence;
@@ -17,7 +19,8 @@ use crate::{EvalError, Path};
 use crowdset_query::{Aggregate, NumberTest, Position};
 use crowdset_query::{PlanLiteral, PlanMeasure, PlanTest};
 use crowdset_types::{
-    CHUNK_USERS, CHUNK_WORDS, ChunkId, ExactSum, Number, TimestampMillis, parse_number,
+    CHUNK_USERS, CHUNK_WORDS, ChunkId, ExactSum, Number, TimestampMillis, UserOrdinal, arithmetic,
+    parse_number,
 };
 use std::borrow::Cow;
 
@@ -28,6 +31,9 @@ pub(super) const BITS_MAX: u64 = 1_024;
 
 /// Counters of eight bits decide thresholds up to this one.
 const NARROW_MAX: u64 = 250;
+
+/// Arrays of numbers that a worker keeps.
+const NUMBERS_MAX: usize = 8;
 
 /// A number per user.
 pub(crate) enum Measure<'a> {
@@ -41,6 +47,10 @@ pub(crate) enum Measure<'a> {
     Numeric(Numeric<'a>),
     Distinct(Distinct<'a>),
     Attribute(Attribute<'a>),
+    Bucket(Bucket<'a>),
+    Number(Number),
+    Negative(Box<Self>),
+    Arithmetic(Arithmetic<'a>),
 }
 
 /// What a stored 64-bit integer stands for. A larger integer never stands for a lesser number.
@@ -89,6 +99,10 @@ impl Numbers {
         match self {
             Self::Counts(counts) => scratch.u32s.give(counts),
             Self::Scaled(values) => scratch.i64s.give(values),
+            // Not every maker of numbers takes them from there: the pool must not grow.
+            Self::Any(numbers) if scratch.numbers.len() < NUMBERS_MAX => {
+                scratch.numbers.push(numbers);
+            }
             Self::Any(_) => {}
         }
     }
@@ -120,6 +134,18 @@ impl<'a> Measure<'a> {
             PlanMeasure::DaysSinceFirst(events) => since(Position::First, events)?,
             PlanMeasure::DaysSinceLast(events) => since(Position::Last, events)?,
             PlanMeasure::Attribute(attribute) => Self::Attribute(binder.attribute(attribute)?),
+            PlanMeasure::Bucket(salt) => {
+                let users = &*binder.dataset.users;
+                users.touch_ids()?;
+                Self::Bucket(Bucket::new(salt, users))
+            }
+            PlanMeasure::Number(number) => Self::Number(*number),
+            PlanMeasure::Negative(inner) => {
+                Self::Negative(Box::new(Self::bind(binder, inner, u64::MAX)?))
+            }
+            PlanMeasure::Arithmetic { first, rest } => {
+                Self::Arithmetic(Arithmetic::bind(binder, first, rest)?)
+            }
             PlanMeasure::Aggregate {
                 function: Aggregate::Distinct,
                 operand,
@@ -141,7 +167,7 @@ impl<'a> Measure<'a> {
         })
     }
 
-    /// The events it is over; `None` for an attribute.
+    /// The events it is over; `None` for an attribute and what is made of several measures.
     pub(crate) fn events(&self) -> Option<&Events<'a>> {
         match self {
             Self::Count(events) => Some(events),
@@ -150,7 +176,29 @@ impl<'a> Measure<'a> {
             Self::DaysSince { occurrence, .. } => Some(occurrence.events()),
             Self::Numeric(numeric) => Some(numeric.events()),
             Self::Distinct(distinct) => Some(distinct.events()),
-            Self::Attribute(_) => None,
+            Self::Attribute(_)
+            | Self::Bucket(_)
+            | Self::Number(_)
+            | Self::Negative(_)
+            | Self::Arithmetic(_) => None,
+        }
+    }
+
+    /// About how many rows are read, over all users.
+    pub(crate) fn cost_rows(&self) -> u64 {
+        match self {
+            Self::Negative(inner) => inner.cost_rows(),
+            Self::Arithmetic(arithmetic) => arithmetic.parts().map(Self::cost_rows).sum(),
+            other => other.events().map_or(0, Events::cost_rows),
+        }
+    }
+
+    /// What its [`Numbers::Scaled`] stand for.
+    pub(super) fn scale(&self) -> Option<Scale> {
+        match self {
+            Self::DaysSince { .. } => Some(Scale::Days),
+            Self::Numeric(numeric) => numeric.scale(),
+            _ => None,
         }
     }
 
@@ -188,7 +236,8 @@ impl<'a> Measure<'a> {
                 Numbers::Scaled(times)
             }
             Self::Attribute(attribute) => {
-                let mut numbers = vec![Number::Integer(0); CHUNK_USERS];
+                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                numbers.resize(CHUNK_USERS, Number::Integer(0));
                 present.fill(0);
                 words::for_each(wanted, |user| {
                     let number = match attribute.value(chunk.first().0 + user as u32) {
@@ -202,6 +251,46 @@ impl<'a> Measure<'a> {
                     }
                 });
                 Numbers::Any(numbers)
+            }
+            Self::Bucket(bucket) => {
+                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                numbers.resize(CHUNK_USERS, Number::Integer(0));
+                let mut number = bucket.numbers();
+                let first = chunk.first().0;
+                words::for_each(wanted, |user| {
+                    numbers[user] = number(UserOrdinal(first + user as u32));
+                });
+                Numbers::Any(numbers)
+            }
+            Self::Number(number) => {
+                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                numbers.clear();
+                numbers.resize(CHUNK_USERS, *number);
+                Numbers::Any(numbers)
+            }
+            Self::Negative(inner) => {
+                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                let mut having = words::EMPTY;
+                inner.numbers(
+                    machine,
+                    chunk,
+                    wanted,
+                    scratch,
+                    tally,
+                    &mut having,
+                    &mut numbers,
+                );
+                present.fill(0);
+                words::for_each(&having, |user| {
+                    if let Some(number) = arithmetic::negate(numbers[user]) {
+                        numbers[user] = number;
+                        words::set(present, user);
+                    }
+                });
+                Numbers::Any(numbers)
+            }
+            Self::Arithmetic(arithmetic) => {
+                arithmetic.eval(machine, chunk, wanted, scratch, tally, present)
             }
         }
     }
@@ -443,12 +532,7 @@ impl<'a> MeasureCondition<'a> {
                 },
             });
         }
-        let scale = match &measure {
-            Measure::DaysSince { .. } => Some(Scale::Days),
-            Measure::Numeric(numeric) => numeric.scale(),
-            _ => None,
-        };
-        let scaled = scale.and_then(|scale| {
+        let scaled = measure.scale().and_then(|scale| {
             let value =
                 |offset: u64| ValueRef::Number(scale.number(i64::MIN.wrapping_add(offset as i64)));
             truth.ranges(u64::MAX, value)
@@ -484,9 +568,7 @@ impl<'a> MeasureCondition<'a> {
             Self::Did { events, .. } => events.did_cost_rows(),
             Self::Narrow { events, .. } => events.cost_rows(),
             Self::Attribute(condition) => condition.rows(),
-            Self::Numbers { measure, .. } => {
-                measure.events().map_or(0, |events| events.cost_rows() * 2)
-            }
+            Self::Numbers { measure, .. } => measure.cost_rows() * 2,
         }
     }
 

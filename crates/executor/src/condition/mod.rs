@@ -1,7 +1,10 @@
 //! One module for each kind of condition: what it needs per query, and its answer per chunk.
 
+mod arithmetic;
+mod bucket;
 mod chains;
 mod distinct;
+mod history;
 mod hops;
 mod linked;
 mod measure;
@@ -14,8 +17,11 @@ mod sequence;
 mod slide;
 mod tie;
 
+pub(crate) use arithmetic::Comparison;
+pub(crate) use bucket::Bucket;
 pub(crate) use chains::Gathered;
 pub(crate) use distinct::{SLOTS, key as distinct_key};
+pub(crate) use history::{Changed, Held};
 pub(crate) use linked::Linked;
 pub(crate) use measure::{MeasureCondition, number_test};
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};

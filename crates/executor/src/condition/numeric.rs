@@ -203,6 +203,8 @@ impl<'a> Numeric<'a> {
                     for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate() {
                         if rows.mask.is_none_or(|mask| mask[index] == 1)
                             && let Some(number) = values.get(row).and_then(|value| value.number())
+                            // NaN is like a missing value.
+                            && !number.to_f64().is_nan()
                         {
                             visit(user as usize, number);
                         }
@@ -218,12 +220,8 @@ impl<'a> Numeric<'a> {
                     Ordering::Greater
                 };
                 let mut best: Vec<Option<Number>> = vec![None; CHUNK_USERS];
-                // NaN compares with nothing: it neither wins nor is it beaten, so it is left out.
                 each(&mut |user, number| {
-                    let is_nan = number.to_f64().is_nan();
-                    if !is_nan
-                        && best[user].is_none_or(|old| compare_numbers(number, old) == Some(wins))
-                    {
+                    if best[user].is_none_or(|old| compare_numbers(number, old) == Some(wins)) {
                         best[user] = Some(number);
                     }
                 });

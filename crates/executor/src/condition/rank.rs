@@ -12,7 +12,7 @@ use crate::words;
 use crowdset_query::PlanMeasure;
 use crowdset_query::{RankEnd, RankSize};
 use crowdset_storage::Users;
-use crowdset_types::{CHUNK_WORDS, ChunkId, Number, UserOrdinal, as_decimal, compare_numbers};
+use crowdset_types::{CHUNK_WORDS, ChunkId, Number, UserOrdinal, compare_numbers};
 use std::cmp::Ordering;
 
 /// `top(…)` or `bottom(…)`, made ready.
@@ -116,10 +116,7 @@ impl<'a> Rank<'a> {
         control: &Control,
         size: u64,
     ) -> Result<(Vec<(i64, u32)>, Vec<(Number, u32)>, u64, Tally), EvalError> {
-        let rows = self
-            .measure
-            .events()
-            .map_or(0, |events| events.cost_rows() * 3);
+        let rows = self.measure.cost_rows() * 3;
         let work = Work {
             chunks: self.users.chunks(),
             rows,
@@ -158,12 +155,14 @@ impl<'a> Rank<'a> {
         };
         let mut wanted = words::EMPTY;
         wanted.copy_from_slice(self.users.universe(chunk));
-        // A count says itself who did it at all.
+        // A count says itself who did it at all, and an attribute who has a value.
         let is_count = matches!(self.measure, Measure::Count(_));
-        if let (Some(events), false) = (self.measure.events(), is_count) {
+        let says_itself = is_count || matches!(self.measure, Measure::Attribute(_));
+        if !says_itself {
             // Only who did is ranked.
             let everyone = wanted;
-            events.did(machine, chunk, &everyone, scratch, &mut tally, &mut wanted);
+            self.measure
+                .candidates(machine, chunk, &everyone, scratch, &mut tally, &mut wanted);
         }
         let mut present = words::EMPTY;
         let numbers = self
@@ -175,10 +174,10 @@ impl<'a> Rank<'a> {
             words::and(&mut wanted, &did);
             present = wanted;
         }
-        let candidates = words::count(if self.measure.events().is_some() {
-            &wanted
-        } else {
+        let candidates = words::count(if matches!(self.measure, Measure::Attribute(_)) {
             &present
+        } else {
+            &wanted
         });
         let first = chunk.first().0;
         let measured = match &numbers {
@@ -217,14 +216,7 @@ impl<'a> Rank<'a> {
     fn size_of(&self, candidates: u64) -> u64 {
         match self.size {
             RankSize::Users(users) => users,
-            RankSize::Percent(percent) => match as_decimal(percent) {
-                // 4.35 % of 1,000 is 43 as people reckon, whatever a double makes of 4.35.
-                Some(decimal) => {
-                    let scaled = i128::from(candidates) * i128::from(decimal.scaled);
-                    u64::try_from(scaled / (100 * 10_i128.pow(decimal.places))).unwrap_or(0)
-                }
-                None => (candidates as f64 * percent / 100.0).floor() as u64,
-            },
+            RankSize::Percent(percent) => percent_of(percent, candidates),
         }
     }
 
@@ -275,4 +267,36 @@ impl<'a> Rank<'a> {
 /// Numbers that are ranked are never NaN.
 fn compare_any(left: Number, right: Number) -> Ordering {
     compare_numbers(left, right).unwrap_or(Ordering::Equal)
+}
+
+/// So many per cent of `candidates`, rounded down: 4.35 % of 1,000 is 43 as people reckon, whatever
+/// a double makes of 4.35. The percentage is the shortest decimal that is read as the double.
+fn percent_of(percent: f64, candidates: u64) -> u64 {
+    let text = percent.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    // A double has at most 17 digits that matter; zeros before them leave nothing of any count.
+    let digits: i128 = format!("{whole}{fraction}").parse().unwrap_or(0);
+    let Some(hundred) = 10_i128.checked_pow(fraction.len() as u32 + 2) else {
+        return 0;
+    };
+    u64::try_from(digits * i128::from(candidates) / hundred).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_of;
+
+    #[test]
+    fn per_cent_are_reckoned_exactly() {
+        assert_eq!(percent_of(4.35, 1_000), 43);
+        assert_eq!(percent_of(0.7, 1_000), 7);
+        assert_eq!(
+            percent_of(12.345_678_901_2, 10_000_000_000_000),
+            1_234_567_890_120
+        );
+        assert_eq!(percent_of(100.0, u64::MAX), u64::MAX);
+        assert_eq!(percent_of(1e-9, 99_999_999_999), 0);
+        assert_eq!(percent_of(1e-9, 100_000_000_000), 1);
+        assert_eq!(percent_of(f64::MIN_POSITIVE, u64::MAX), 0);
+    }
 }

@@ -161,7 +161,22 @@ impl Asked<'_, '_> {
                     .collect::<Result<_, _>>()?;
             }
             PlanKind::Not(part) => finding.parts.push(self.finding(part)?),
-            PlanKind::Attribute { operand, .. } => {
+            PlanKind::MeasureComparison { left, op, right } => {
+                let number = self.number(left)?;
+                finding.value = number.map(of_number);
+                if let [of] = events_of(left)[..] {
+                    finding.rest_on(&self.events(of)?)?;
+                }
+                finding.miss = Some(match self.number(right)? {
+                    Some(right) => miss_of_number(number, &NumberTest::Compare(*op, right)),
+                    None => Miss::words("the right side has no value"),
+                });
+            }
+            PlanKind::Attribute { operand, .. }
+            | PlanKind::History { operand, .. }
+            | PlanKind::Changed {
+                attribute: operand, ..
+            } => {
                 let value = self.attribute(operand)?.value(self.user().0);
                 finding.value = value.map(|value| value.to_value());
                 finding.miss = Some(Miss::words(match &finding.value {

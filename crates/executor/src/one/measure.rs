@@ -3,11 +3,11 @@
 use super::rows::Row;
 use super::{Asked, is_true};
 use crate::EvalError;
-use crate::condition::{distinct_key, distinct_periods, number_test};
+use crate::condition::{Bucket, distinct_key, distinct_periods, number_test};
 use crate::truth::{Truth, ValueRef};
 use crowdset_query::{Aggregate, NumberTest, Operand};
 use crowdset_query::{PlanEvents, PlanMeasure};
-use crowdset_types::{ExactSum, Number, compare_numbers, parse_number};
+use crowdset_types::{ExactSum, Number, arithmetic, compare_numbers, parse_number};
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -59,6 +59,23 @@ impl<'a> Asked<'_, 'a> {
                     _ => None,
                 }
             }
+            PlanMeasure::Bucket(salt) => {
+                let users = &self.one.dataset.users;
+                users.touch_ids()?;
+                let bucket = Bucket::new(salt, users);
+                let number = bucket.numbers()(self.user());
+                Some(number)
+            }
+            PlanMeasure::Number(number) => Some(*number),
+            PlanMeasure::Negative(inner) => self.number(inner)?.and_then(arithmetic::negate),
+            PlanMeasure::Arithmetic { first, rest } => {
+                let mut value = self.number(first)?;
+                for (op, part) in rest {
+                    let Some(left) = value else { break };
+                    value = self.number(part)?.and_then(|right| op.apply(left, right));
+                }
+                value
+            }
         })
     }
 
@@ -76,7 +93,12 @@ pub(super) fn events_of(measure: &PlanMeasure) -> Vec<&PlanEvents> {
         | PlanMeasure::Periods { of, .. }
         | PlanMeasure::DaysSinceFirst(of)
         | PlanMeasure::DaysSinceLast(of) => vec![of],
-        PlanMeasure::Attribute(_) => Vec::new(),
+        PlanMeasure::Negative(inner) => events_of(inner),
+        PlanMeasure::Arithmetic { first, rest } => {
+            let rest = rest.iter().flat_map(|(_, part)| events_of(part));
+            events_of(first).into_iter().chain(rest).collect()
+        }
+        PlanMeasure::Attribute(_) | PlanMeasure::Bucket(_) | PlanMeasure::Number(_) => Vec::new(),
     }
 }
 
@@ -99,13 +121,13 @@ fn aggregate(
         keys.dedup();
         return Ok(Some(Number::Integer(keys.len() as i64)));
     }
-    let numbers = values.iter().filter_map(ValueRef::number);
+    // NaN is like a missing value.
+    let numbers = || {
+        let numbers = values.iter().filter_map(ValueRef::number);
+        numbers.filter(|number| !number.to_f64().is_nan())
+    };
     let best = |wins: Ordering| {
-        // NaN compares with nothing: it neither wins nor is it beaten, so it is left out.
-        let mut comparable = values
-            .iter()
-            .filter_map(ValueRef::number)
-            .filter(|number| !number.to_f64().is_nan());
+        let mut comparable = numbers();
         let first = comparable.next()?;
         Some(comparable.fold(first, |best, number| {
             if compare_numbers(number, best) == Some(wins) {
@@ -117,7 +139,7 @@ fn aggregate(
     };
     let mut sum = ExactSum::default();
     let mut count = 0_u32;
-    for number in numbers {
+    for number in numbers() {
         sum.add(number);
         count += 1;
     }

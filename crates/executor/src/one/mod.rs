@@ -17,12 +17,12 @@ use crate::dataset::{Binder, Dataset, storage_table};
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
-use crate::truth::{Truth, ValueRef};
+use crate::truth::{Truth, ValueRef, satisfies};
 use crate::words;
 use crate::{EvalError, ExecOptions};
 use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode};
 use crowdset_query::{PlanOccurrence, PlanOccurrenceTest, Position};
-use crowdset_types::{TimeRange, TimestampMillis, UserOrdinal};
+use crowdset_types::{TimeRange, TimestampMillis, UserOrdinal, compare_numbers};
 pub use finding::{Finding, FoundEvent, Joins, Miss, Place};
 use hashbrown::HashMap;
 pub use instants::{attribute_changes, attribute_values, event_instants};
@@ -259,7 +259,14 @@ impl<'a> Asked<'_, 'a> {
                 Some(row) => self.occurrence_holds(&row, test)?,
                 None => false,
             },
-            PlanKind::Sequence(_) => self.by_pass(node)?,
+            PlanKind::MeasureComparison { left, op, right } => {
+                let pair = self.number(left)?.zip(self.number(right)?);
+                pair.and_then(|(left, right)| compare_numbers(left, right))
+                    .is_some_and(|ordering| satisfies(*op, ordering))
+            }
+            PlanKind::Sequence(_) | PlanKind::History { .. } | PlanKind::Changed { .. } => {
+                self.by_pass(node)?
+            }
             PlanKind::Rank { .. } => self.place(node)?.is_some_and(Place::is_selected),
         })
     }

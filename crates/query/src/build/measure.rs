@@ -1,10 +1,11 @@
 //! Numbers per user, and ranks.
 
 use crate::ast::{
-    Aggregate, AttributeOperand, AttributeRef, Cast, CompareOp, EventWindow, Expr, ExprKind,
-    Measure, NumberTest, PeriodUnit, Predicate, RankEnd, RankSize, Window,
+    Aggregate, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef, Cast, CompareOp,
+    EventWindow, Expr, ExprKind, Measure, PeriodUnit, Predicate, RankEnd, RankSize, Window,
 };
-use crowdset_types::{DurationMillis, Number};
+use crowdset_types::{DurationMillis, Number, arithmetic};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `count(E)`
 pub fn count(of: impl Into<EventWindow>) -> Measure {
@@ -92,7 +93,7 @@ fn aggregate(
     }
 }
 
-/// `users.x` or `property.x` as a measure, for [`top`] and [`bottom`].
+/// `users.x` or `property.x` as a measure, for arithmetic, [`top`] and [`bottom`].
 pub fn value_of(attribute: AttributeRef) -> Measure {
     Measure::Attribute(AttributeOperand {
         attribute,
@@ -109,11 +110,16 @@ impl Measure {
             | Self::Periods { of, .. }
             | Self::DaysSinceFirst(of)
             | Self::DaysSinceLast(of) => Some(of),
-            Self::Attribute(_) => None,
+            Self::Attribute(_)
+            | Self::Bucket(_)
+            | Self::Number(_)
+            | Self::Negative(_)
+            | Self::Arithmetic(_) => None,
         }
     }
 
-    /// The same over events with `where` the predicate. An attribute has no events and stays.
+    /// The same over events with `where` the predicate. What has no events of its own, such as an
+    /// attribute or a sum of measures, stays.
     pub fn filter(mut self, predicate: Predicate) -> Self {
         if let Some(of) = self.events_mut() {
             *of = of.clone().filter(predicate);
@@ -121,12 +127,16 @@ impl Measure {
         self
     }
 
-    /// The same over events within a window. An attribute has no events and stays.
+    /// The same over events within a window. What has no events of its own, such as an attribute
+    /// or a sum of measures, stays.
     pub fn within(mut self, window: Window) -> Self {
         if let Some(of) = self.events_mut() {
             of.window = window;
         }
-        self
+        match self {
+            Self::Calendar { unit, zone, of } => Self::calendar(unit, zone, of),
+            other => other,
+        }
     }
 
     /// The same with a cast around the property or attribute; other measures have none.
@@ -141,11 +151,11 @@ impl Measure {
 
     /// The same with the days, weeks or months of a zone such as `Europe/Berlin`; other measures
     /// have none.
-    pub fn in_zone(mut self, name: impl Into<String>) -> Self {
-        if let Self::Calendar { zone, .. } = &mut self {
-            *zone = Some(name.into());
+    pub fn in_zone(self, name: impl Into<String>) -> Self {
+        match self {
+            Self::Calendar { unit, of, .. } => Self::calendar(unit, Some(name.into()), of),
+            other => other,
         }
-        self
     }
 
     /// The same with at least so many events in each period; for [`active_periods`].
@@ -156,53 +166,117 @@ impl Measure {
         self
     }
 
-    fn compare(self, op: CompareOp, value: impl IntoNumber) -> Expr {
-        ExprKind::Measure {
-            measure: self,
-            test: NumberTest::Compare(op, value.into_number()),
-        }
-        .into()
+    fn compare(self, op: CompareOp, right: impl Into<Measure>) -> Expr {
+        ExprKind::comparison(self, op, right.into()).into()
     }
 
     /// `=`
-    pub fn eq(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::Equal, value)
+    pub fn eq(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::Equal, right)
     }
 
-    /// `!=`; false where the measure has no value.
-    pub fn ne(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::NotEqual, value)
+    /// `!=`; false where either side has no value.
+    pub fn ne(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::NotEqual, right)
     }
 
     /// `<`
-    pub fn lt(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::Less, value)
+    pub fn lt(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::Less, right)
     }
 
     /// `<=`
-    pub fn le(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::LessOrEqual, value)
+    pub fn le(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::LessOrEqual, right)
     }
 
     /// `>`
-    pub fn gt(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::Greater, value)
+    pub fn gt(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::Greater, right)
     }
 
     /// `>=`
-    pub fn ge(self, value: impl IntoNumber) -> Expr {
-        self.compare(CompareOp::GreaterOrEqual, value)
+    pub fn ge(self, right: impl Into<Measure>) -> Expr {
+        self.compare(CompareOp::GreaterOrEqual, right)
     }
 
     /// `between a and b`, both included.
     pub fn between(self, low: impl IntoNumber, high: impl IntoNumber) -> Expr {
-        let test = NumberTest::Between(low.into_number(), high.into_number());
-        ExprKind::Measure {
-            measure: self,
-            test,
-        }
-        .into()
+        ExprKind::between(self, low.into_number(), high.into_number()).into()
     }
+
+    fn joined(self, op: ArithmeticOp, right: Self) -> Self {
+        match self {
+            Self::Arithmetic(mut left) if left.is_multiplicative() == op.is_multiplicative() => {
+                left.rest.push((op, right));
+                Self::Arithmetic(left)
+            }
+            first => Self::Arithmetic(Arithmetic {
+                first: Box::new(first),
+                rest: vec![(op, right)],
+            }),
+        }
+    }
+}
+
+impl<T: IntoNumber> From<T> for Measure {
+    fn from(number: T) -> Self {
+        Self::Number(number.into_number())
+    }
+}
+
+impl<T: Into<Self>> Add<T> for Measure {
+    type Output = Self;
+
+    fn add(self, right: T) -> Self {
+        self.joined(ArithmeticOp::Add, right.into())
+    }
+}
+
+impl<T: Into<Self>> Sub<T> for Measure {
+    type Output = Self;
+
+    fn sub(self, right: T) -> Self {
+        self.joined(ArithmeticOp::Subtract, right.into())
+    }
+}
+
+impl<T: Into<Self>> Mul<T> for Measure {
+    type Output = Self;
+
+    fn mul(self, right: T) -> Self {
+        self.joined(ArithmeticOp::Multiply, right.into())
+    }
+}
+
+impl<T: Into<Self>> Div<T> for Measure {
+    type Output = Self;
+
+    /// By zero: no value.
+    fn div(self, right: T) -> Self {
+        self.joined(ArithmeticOp::Divide, right.into())
+    }
+}
+
+impl Neg for Measure {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(arithmetic::negate(number).unwrap_or(number)),
+            other => Self::Negative(Box::new(other)),
+        }
+    }
+}
+
+/// `bucket('salt')`: a stable number per user from 0 up to but not 1.
+pub fn bucket(salt: impl Into<String>) -> Measure {
+    Measure::Bucket(salt.into())
+}
+
+/// A number, to begin arithmetic with: `constant(2) * count("a")`.
+pub fn constant(number: impl IntoNumber) -> Measure {
+    Measure::Number(number.into_number())
 }
 
 /// What a measure can be compared with: integers stay exact, doubles stay doubles.

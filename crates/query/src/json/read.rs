@@ -2,10 +2,11 @@
 
 use super::place::{Fields, Place, Read};
 use crate::ast::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Literal, Measure,
-    NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit, Position, Predicate, RankEnd,
-    RankSize, Segment, Source, Span, Test, TimePoint, Window,
+    Aggregate, Anchor, AnchorRelation, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef,
+    AttributeTable, CalendarUnit, Cast, CivilTime, CompareOp, EventName, EventNames, EventSelector,
+    EventWindow, Expr, ExprKind, Literal, Measure, Occurrence, OccurrenceTest, Operand, Period,
+    PeriodUnit, Position, Predicate, RankEnd, RankSize, Segment, Source, Span, Test, TimePoint,
+    Window,
 };
 use crate::checks::{self, nearest};
 use crate::diagnostic::Diagnostic;
@@ -79,11 +80,30 @@ fn levels(expr: &Expr) -> usize {
             .max()
             .unwrap_or(0),
         ExprKind::Not(inner) => 1 + levels(inner) + usize::from(joined(inner)),
+        ExprKind::Measure { measure, .. } | ExprKind::Rank { measure, .. } => {
+            measure_levels(measure)
+        }
+        ExprKind::MeasureComparison { left, right, .. } => {
+            measure_levels(left).max(measure_levels(right))
+        }
         _ => 0,
     }
 }
 
-const NODES: [&str; 19] = [
+/// The most signs and parentheses that may stand around a part of a measure.
+fn measure_levels(measure: &Measure) -> usize {
+    match measure {
+        Measure::Negative(inner) => 2 + measure_levels(inner),
+        Measure::Arithmetic(arithmetic) => {
+            let rest = arithmetic.rest.iter().map(|(_, part)| part);
+            let parts = rest.chain([&*arithmetic.first]);
+            1 + parts.map(measure_levels).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+const NODES: [&str; 22] = [
     "and",
     "or",
     "not",
@@ -93,6 +113,9 @@ const NODES: [&str; 19] = [
     "attr",
     "did",
     "measure",
+    "had",
+    "changed",
+    "held",
     "first",
     "last",
     "nth",
@@ -104,7 +127,10 @@ const NODES: [&str; 19] = [
     "segment",
     "list",
 ];
-const MEASURES: [&str; 13] = [
+const MEASURES: [&str; 16] = [
+    "arithmetic",
+    "negative",
+    "bucket",
     "count",
     "sum",
     "min",
@@ -192,8 +218,11 @@ impl Reader {
             "did" => ExprKind::Did(self.events(&of)?),
             "measure" => {
                 let measure = self.measure(&of)?;
-                measure_condition(measure, &mut fields)?
+                self.measure_condition(measure, &mut fields)?
             }
+            "had" => self.had(&of)?,
+            "changed" => self.changed(&of)?,
+            "held" => held(&of)?,
             "first" | "last" | "nth" => {
                 let occurrence = self.occurrence(kind, &of)?;
                 let test = if let Some(window) = fields.take("in") {
@@ -372,7 +401,17 @@ impl Reader {
     }
 
     fn bare_window(&mut self, place: &Place<'_>) -> Read<Window> {
-        const WINDOWS: [&str; 5] = ["last", "between", "since", "before", "after"];
+        const WINDOWS: [&str; 9] = [
+            "last",
+            "between",
+            "since",
+            "before",
+            "after",
+            "today",
+            "yesterday",
+            "this",
+            "on",
+        ];
         if place.value == "ever" {
             return Ok(Window::Ever);
         }
@@ -396,6 +435,16 @@ impl Reader {
             )));
         };
         let of = fields.need(kind)?;
+        let zone = fields.take("zone");
+        if let Some(window) = calendar(kind, &of, &mut fields, zone.as_ref())? {
+            fields.finish_kind(kind, &WINDOWS)?;
+            return Ok(window);
+        }
+        if let Some(zone) = zone {
+            return Err(zone.error(
+                "only calendar periods and written dates without an offset of their own take a zone",
+            ));
+        }
         let window = match kind {
             "last" => Window::Last(of.duration()?),
             "between" => match of.list()?.as_slice() {
@@ -470,6 +519,9 @@ impl Reader {
     }
 
     fn measure(&mut self, place: &Place<'_>) -> Read<Measure> {
+        if place.value.is_number() {
+            return place.number().map(Measure::Number);
+        }
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&MEASURES) else {
             return Err(place.error("this object is no measure").help(format!(
@@ -508,6 +560,17 @@ impl Reader {
                     of: EventWindow { events, window },
                 }
             }
+            (None, "bucket") => Measure::Bucket(of.text("a salt")?.to_owned()),
+            (None, "negative") => {
+                let inner = self.nested_measure(&of, |reader| reader.measure(&of))?;
+                if let Measure::Number(_) = inner {
+                    return Err(of.error("the negative of a number is a number"));
+                }
+                Measure::Negative(Box::new(inner))
+            }
+            (None, "arithmetic") => {
+                Measure::Arithmetic(self.nested_measure(&of, |reader| reader.arithmetic(&of))?)
+            }
             (None, "count") => Measure::Count(self.events(&of)?),
             (None, "days") => self.calendar_measure(PeriodUnit::Day, &of)?,
             (None, "weeks") => self.calendar_measure(PeriodUnit::Week, &of)?,
@@ -528,6 +591,195 @@ impl Reader {
         fields.finish_kind(kind, &MEASURES)?;
         Ok(measure)
     }
+}
+
+/// What attributes were, and what measures are compared with.
+impl Reader {
+    /// As [`Reader::nested`], as deep as text may be: each level of it is a parenthesis there.
+    fn nested_measure<T>(
+        &mut self,
+        place: &Place<'_>,
+        read: impl FnOnce(&mut Self) -> Read<T>,
+    ) -> Read<T> {
+        const LEVELS: usize = TREE_DEPTH_MAX / DEPTH_MAX;
+        if self.depth + LEVELS > TREE_DEPTH_MAX {
+            return Err(too_deep(place));
+        }
+        self.depth += LEVELS;
+        let result = read(self);
+        self.depth -= LEVELS;
+        result
+    }
+
+    fn measure_condition(&mut self, measure: Measure, fields: &mut Fields<'_>) -> Read<ExprKind> {
+        let op = fields.need("op")?;
+        let value = fields.need("value")?;
+        let name = op.text("an operator")?;
+        if name == "between" {
+            return match value.list()?.as_slice() {
+                [low, high] => Ok(ExprKind::between(measure, low.number()?, high.number()?)),
+                _ => Err(value.expected("two numbers")),
+            };
+        }
+        let Some(op) = compare_op(name) else {
+            return Err(op.expected("`=`, `!=`, `<`, `<=`, `>`, `>=` or `between`"));
+        };
+        let right = if value.value.is_object() {
+            self.measure(&value)?
+        } else {
+            Measure::Number(value.number()?)
+        };
+        Ok(ExprKind::comparison(measure, op, right))
+    }
+
+    /// `[MEASURE, "-", MEASURE, …]`.
+    fn arithmetic(&mut self, place: &Place<'_>) -> Read<Arithmetic> {
+        const OPS: [ArithmeticOp; 4] = [
+            ArithmeticOp::Add,
+            ArithmeticOp::Subtract,
+            ArithmeticOp::Multiply,
+            ArithmeticOp::Divide,
+        ];
+        let list = place.list()?;
+        let Some((first, rest)) = list
+            .split_first()
+            .filter(|(_, rest)| !rest.is_empty() && rest.len().is_multiple_of(2))
+        else {
+            return Err(place.expected("measures with operators between them"));
+        };
+        let first = Box::new(self.measure(first)?);
+        let mut parts = Vec::with_capacity(rest.len() / 2);
+        for pair in rest.chunks(2) {
+            let symbol = pair[0].text("an operator")?;
+            let op = OPS
+                .into_iter()
+                .find(|op| op.symbol() == symbol)
+                .ok_or_else(|| pair[0].expected("`+`, `-`, `*` or `/`"))?;
+            if let Some((before, _)) = parts.last()
+                && ArithmeticOp::is_multiplicative(*before) != op.is_multiplicative()
+            {
+                return Err(pair[0].error(
+                    "one list has either `+` and `-` or `*` and `/`; put the others into a list of their own",
+                ));
+            }
+            parts.push((op, self.measure(&pair[1])?));
+        }
+        Ok(Arithmetic { first, rest: parts })
+    }
+
+    fn had(&mut self, place: &Place<'_>) -> Read<ExprKind> {
+        let mut fields = place.object()?;
+        let operand = attribute_operand(&fields.need("attr")?, &mut fields)?;
+        let test = test(&mut fields, place, &Operand::Property(String::new()))?;
+        let window = self.optional_window(&mut fields)?;
+        fields.finish()?;
+        Ok(ExprKind::Had {
+            operand,
+            test,
+            window,
+        })
+    }
+
+    fn changed(&mut self, place: &Place<'_>) -> Read<ExprKind> {
+        let mut fields = place.object()?;
+        let attribute = attribute(&fields.need("attr")?)?;
+        let mut value = |key| -> Read<Option<Literal>> {
+            let Some(place) = fields.take(key) else {
+                return Ok(None);
+            };
+            let value = literal(&place)?;
+            let test = Test::Compare(CompareOp::Equal, value.clone());
+            place.accept(checks::test_problem(&test))?;
+            Ok(Some(value))
+        };
+        let (from, to) = (value("from")?, value("to")?);
+        let window = self.optional_window(&mut fields)?;
+        fields.finish()?;
+        Ok(ExprKind::Changed {
+            attribute,
+            from,
+            to,
+            window,
+        })
+    }
+}
+
+fn held(place: &Place<'_>) -> Read<ExprKind> {
+    let mut fields = place.object()?;
+    let operand = attribute_operand(&fields.need("attr")?, &mut fields)?;
+    let test = test(&mut fields, place, &Operand::Property(String::new()))?;
+    let length_place = fields.need("for")?;
+    let length = length_place.duration()?;
+    length_place.accept(checks::held_problem(length))?;
+    fields.finish()?;
+    Ok(ExprKind::Held {
+        operand,
+        test,
+        length,
+    })
+}
+
+/// The window of a calendar whose key is `kind`; `None` for windows without one.
+fn calendar(
+    kind: &str,
+    of: &Place<'_>,
+    fields: &mut Fields<'_>,
+    zone: Option<&Place<'_>>,
+) -> Read<Option<Window>> {
+    let civil = |place: &Place<'_>| -> Read<CivilTime> {
+        let at = place.instant()?;
+        if place.value.as_str().is_some_and(checks::has_offset) {
+            return Err(place.error("leave out either the offset from UTC or the zone"));
+        }
+        Ok(CivilTime(at))
+    };
+    let unit = |place: &Place<'_>, ending: &str| -> Read<CalendarUnit> {
+        let name = place.text("a unit of the calendar")?;
+        let singular = name.strip_suffix(ending).unwrap_or(name);
+        CalendarUnit::ALL
+            .into_iter()
+            .find(|unit| unit.name() == singular)
+            .ok_or_else(|| place.expected("days, weeks, months, quarters or years"))
+    };
+    let period = match kind {
+        "today" | "yesterday" => {
+            of.is_true()?;
+            if kind == "today" {
+                Period::Today
+            } else {
+                Period::Yesterday
+            }
+        }
+        "this" => match unit(of, "")? {
+            CalendarUnit::Day => return Err(of.expected("week, month, quarter or year")),
+            unit => Period::This(unit),
+        },
+        "last" => match fields.take("calendar") {
+            None => return Ok(None),
+            Some(place) => {
+                let count = of
+                    .value
+                    .as_u64()
+                    .and_then(|count| u32::try_from(count).ok());
+                let count = count.ok_or_else(|| of.expected("a whole number of periods"))?;
+                Period::Last(count, unit(&place, "s")?)
+            }
+        },
+        "on" => Period::On(civil(of)?),
+        "between" if zone.is_some() => match of.list()?.as_slice() {
+            [from, to] => Period::Between(civil(from)?, civil(to)?),
+            _ => return Err(of.expected("two instants")),
+        },
+        "since" if zone.is_some() && of.value.is_string() => Period::Since(civil(of)?),
+        "before" if zone.is_some() && of.value.is_string() => Period::Before(civil(of)?),
+        _ => return Ok(None),
+    };
+    let zone = zone
+        .map(|zone| zone.text("a time zone"))
+        .transpose()?
+        .map(str::to_owned);
+    of.accept(checks::calendar_problem(&period, zone.as_deref()))?;
+    Ok(Some(Window::Calendar { period, zone }))
 }
 
 fn event_name(place: &Place<'_>) -> Read<EventName> {
@@ -797,31 +1049,4 @@ fn literal(place: &Place<'_>) -> Read<Literal> {
         }
         Value::Null | Value::Array(_) => return Err(place.expected("a value")),
     })
-}
-
-fn measure_condition(measure: Measure, fields: &mut Fields<'_>) -> Read<ExprKind> {
-    let op = fields.need("op")?;
-    let value = fields.need("value")?;
-    let name = op.text("an operator")?;
-    let test = match compare_op(name) {
-        Some(op) => NumberTest::Compare(op, value.number()?),
-        None if name == "between" => match value.list()?.as_slice() {
-            [low, high] => NumberTest::Between(low.number()?, high.number()?),
-            _ => return Err(value.expected("two numbers")),
-        },
-        None => return Err(op.expected("`=`, `!=`, `<`, `<=`, `>`, `>=` or `between`")),
-    };
-    // `users.x > 3` is a test of an attribute, in text as well.
-    let Measure::Attribute(operand) = measure else {
-        return Ok(ExprKind::Measure { measure, test });
-    };
-    let literal = |number| match number {
-        Number::Integer(value) => Literal::Integer(value),
-        Number::Float(value) => Literal::Float(value),
-    };
-    let test = match test {
-        NumberTest::Compare(op, value) => Test::Compare(op, literal(value)),
-        NumberTest::Between(low, high) => Test::Between(literal(low), literal(high)),
-    };
-    Ok(ExprKind::Attribute { operand, test })
 }

@@ -122,11 +122,11 @@ impl Reader {
             None => None,
         };
         fields.finish()?;
-        Ok(Measure::Calendar {
+        Ok(Measure::calendar(
             unit,
             zone,
-            of: EventWindow { events, window },
-        })
+            EventWindow { events, window },
+        ))
     }
 
     pub(super) fn periods(&mut self, place: &Place<'_>) -> Read<Measure> {

@@ -4,7 +4,8 @@ use super::sequence::{write_calendar, write_lifecycle, write_periods, write_sequ
 use crate::ast::{
     Anchor, AnchorRelation, AttributeOperand, AttributeRef, Cast, EventName, EventNames,
     EventSelector, EventWindow, Expr, ExprKind, Literal, Measure, NumberTest, Occurrence,
-    OccurrenceTest, Operand, Position, Predicate, RankEnd, RankSize, Test, TimePoint, Window,
+    OccurrenceTest, Operand, Period, Position, Predicate, RankEnd, RankSize, Test, TimePoint,
+    Window,
 };
 use crate::print::time_text;
 use crowdset_types::{DurationMillis, Number};
@@ -64,6 +65,44 @@ pub(super) fn expr(expr: &Expr) -> Value {
         }
         ExprKind::Sequence(sequence) => one("sequence", write_sequence(sequence)),
         ExprKind::Lifecycle { events, change } => write_lifecycle(events, *change),
+        ExprKind::MeasureComparison { left, op, right } => {
+            json!({"measure": measure(left), "op": op.symbol(), "value": measure(right)})
+        }
+        ExprKind::Had {
+            operand,
+            test,
+            window,
+        } => {
+            let mut object = attribute_operand(operand);
+            put_test(&mut object, test);
+            put_window(&mut object, window);
+            one("had", object.into())
+        }
+        ExprKind::Changed {
+            attribute,
+            from,
+            to,
+            window,
+        } => {
+            let mut object = Object::from_iter([("attr".to_owned(), self::attribute(attribute))]);
+            for (key, value) in [("from", from), ("to", to)] {
+                if let Some(value) = value {
+                    object.insert(key.into(), literal(value));
+                }
+            }
+            put_window(&mut object, window);
+            one("changed", object.into())
+        }
+        ExprKind::Held {
+            operand,
+            test,
+            length,
+        } => {
+            let mut object = attribute_operand(operand);
+            put_test(&mut object, test);
+            object.insert("for".into(), duration(*length));
+            one("held", object.into())
+        }
         ExprKind::Rank { end, size, measure } => {
             let end = match end {
                 RankEnd::Top => "top",
@@ -302,6 +341,24 @@ fn window(window: &Window) -> Value {
                 }
             }
         }
+        Window::Calendar { period, zone } => {
+            let mut window = match period {
+                Period::Today => json!({"today": true}),
+                Period::Yesterday => json!({"yesterday": true}),
+                Period::This(unit) => json!({"this": unit.name()}),
+                Period::Last(count, unit) => {
+                    json!({"last": count, "calendar": format!("{}s", unit.name())})
+                }
+                Period::On(day) => json!({"on": day.text()}),
+                Period::Between(from, to) => json!({"between": [from.text(), to.text()]}),
+                Period::Since(from) => json!({"since": from.text()}),
+                Period::Before(to) => json!({"before": to.text()}),
+            };
+            if let Some(zone) = zone {
+                window["zone"] = json!(zone);
+            }
+            window
+        }
     }
 }
 
@@ -347,5 +404,16 @@ fn measure(measure: &Measure) -> Value {
             one(function.name(), object.into())
         }
         Measure::Attribute(operand) => attribute_operand(operand).into(),
+        Measure::Bucket(salt) => json!({"bucket": salt}),
+        Measure::Number(value) => number(*value),
+        Measure::Negative(inner) => one("negative", self::measure(inner)),
+        Measure::Arithmetic(arithmetic) => {
+            let mut list = vec![self::measure(&arithmetic.first)];
+            for (op, part) in &arithmetic.rest {
+                list.push(json!(op.symbol()));
+                list.push(self::measure(part));
+            }
+            one("arithmetic", list.into())
+        }
     }
 }

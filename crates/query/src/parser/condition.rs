@@ -1,17 +1,22 @@
 //! One condition: what stands between `and`, `or` and `not`.
 
-use super::{LATER_FUNCTIONS, Parse, Parser, Reported, shorten};
+use super::arithmetic::is_operator;
+use super::{Parse, Parser, Reported, shorten};
 use crate::ast::{
-    Aggregate, AttributeOperand, AttributeRef, Expr, ExprKind, Measure, NumberTest, Occurrence,
-    OccurrenceTest, Operand, PeriodUnit, RankEnd, RankSize, Span,
+    Aggregate, AttributeOperand, AttributeRef, Expr, ExprKind, Measure, Occurrence, OccurrenceTest,
+    Operand, PeriodUnit, RankEnd, RankSize, Span,
 };
 use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::Token;
 
 /// Functions that begin a condition, for suggestions.
-const FUNCTIONS: [&str; 27] = [
+const FUNCTIONS: [&str; 31] = [
     "did",
+    "had",
+    "changed",
+    "held",
+    "bucket",
     "count",
     "sum",
     "min",
@@ -45,15 +50,9 @@ impl Parser<'_> {
         match self.token() {
             Token::Word => {}
             Token::Quoted => return self.attribute_condition(),
-            Token::Number | Token::Minus | Token::Plus => {
-                let span = self.span();
-                let finding = Diagnostic::error(
-                    "later",
-                    "a measure that begins with a number is not supported by this version",
-                )
-                .at(span)
-                .help("a condition begins with a name: `count(purchase) > 5`");
-                return Err(self.report(finding));
+            Token::Number | Token::Minus | Token::Plus | Token::Open => {
+                let measure = self.measure()?;
+                return self.measure_condition(measure);
             }
             Token::Text => {
                 // `name` explains how names are quoted.
@@ -61,6 +60,11 @@ impl Parser<'_> {
                 return Err(Reported);
             }
             _ => return Err(self.expected("a condition")),
+        }
+        let may_be_measured = self.table().is_some() || self.cast_begins().is_some();
+        if may_be_measured && self.compares_measures() {
+            let measure = self.measure()?;
+            return self.measure_condition(measure);
         }
         if self.test_begins_at(1) || self.ahead(1).token == Token::Dot {
             return self.named_condition();
@@ -108,12 +112,8 @@ impl Parser<'_> {
         if !self.test_begins_at(0) && self.token() != Token::Word {
             let name = shorten(&attribute.name);
             let span = attribute.span;
-            if matches!(
-                self.token(),
-                Token::Plus | Token::Minus | Token::Star | Token::Slash
-            ) {
-                let span = self.span();
-                return Err(self.later("arithmetic", span));
+            if is_operator(self.token()) {
+                return Err(self.arithmetic_of_attribute(&name));
             }
             if matches!(self.token(), Token::End | Token::Close) {
                 let finding =
@@ -132,6 +132,14 @@ impl Parser<'_> {
                 cast: None,
             },
         )
+    }
+
+    fn arithmetic_of_attribute(&mut self, name: &str) -> Reported {
+        self.expected_with("a comparison", |finding| {
+            finding.help(format!(
+                "an attribute to calculate with is written with its table: `users.{name}` or `property.{name}`"
+            ))
+        })
     }
 
     fn attribute_test(&mut self, start: Span, operand: AttributeOperand) -> Parse<ExprKind> {
@@ -198,6 +206,9 @@ impl Parser<'_> {
                 let open = self.advance().span;
                 self.restarted(open)
             }
+            "had" => self.had(),
+            "changed" => self.changed(),
+            "held" => self.held(),
             "top" | "bottom" => {
                 self.advance();
                 let open = self.advance().span;
@@ -224,9 +235,6 @@ impl Parser<'_> {
             _ if is_measure(function) => {
                 let measure = self.measure()?;
                 self.measure_condition(measure)
-            }
-            _ if LATER_FUNCTIONS.contains(&function) => {
-                Err(self.later(&format!("`{function}`"), start))
             }
             _ => {
                 let finding = Diagnostic::error(
@@ -334,9 +342,6 @@ impl Parser<'_> {
             Token::Word if !self.is_word("and") && !self.is_word("or") => {
                 OccurrenceTest::When(self.window()?)
             }
-            Token::Plus | Token::Minus | Token::Star | Token::Slash => {
-                return Err(self.later("arithmetic", start));
-            }
             _ => {
                 return Err(self.expected_with("a window or `.property`", |finding| {
                     finding.help("write `first(E) in last 14 days`, `last(E).source = 'email'` or `last(E).timestamp > '2026-01-01'`")
@@ -381,13 +386,12 @@ impl Parser<'_> {
             return Err(self.expected("`,` and a measure such as `count(purchase)`"));
         }
         let measure = self.measure()?;
-        self.no_arithmetic_of_measures()?;
         self.close(open, "`)`")?;
         Ok(ExprKind::Rank { end, size, measure })
     }
 
-    /// A number per user, attributes included.
-    fn measure(&mut self) -> Parse<Measure> {
+    /// A number per user without arithmetic, attributes included.
+    pub(super) fn single_measure(&mut self) -> Parse<Measure> {
         if self.table().is_some() {
             let attribute = self.attribute()?;
             return Ok(Measure::Attribute(AttributeOperand {
@@ -406,18 +410,16 @@ impl Parser<'_> {
             }));
         }
         let Some(function) = self.function().filter(|function| is_measure(function)) else {
-            if let Some(function) = self
-                .function()
-                .filter(|function| LATER_FUNCTIONS.contains(&function.as_str()))
-            {
-                let span = self.span();
-                return Err(self.later(&format!("`{function}`"), span));
-            }
             return Err(self.bare_measure());
         };
         self.advance();
         let open = self.advance().span;
         let aggregate = match function.as_str() {
+            "bucket" => {
+                let salt = self.text("a salt in single quotes: `bucket('a')`")?;
+                self.close(open, "`)`")?;
+                return Ok(Measure::Bucket(salt));
+            }
             "count" => return Ok(Measure::Count(self.events_and_close(open)?)),
             "days" => return self.calendar_measure(PeriodUnit::Day, open),
             "weeks" => return self.calendar_measure(PeriodUnit::Week, open),
@@ -459,71 +461,14 @@ impl Parser<'_> {
             }
         })
     }
-
-    fn measure_condition(&mut self, measure: Measure) -> Parse<ExprKind> {
-        self.no_arithmetic_of_measures()?;
-        if let Some(op) = self.compare_op() {
-            let value = self.measured_number()?;
-            return Ok(ExprKind::Measure {
-                measure,
-                test: NumberTest::Compare(op, value),
-            });
-        }
-        if self.take_word("between") {
-            let low = self.measured_number()?;
-            if !self.take_word("and") {
-                return Err(self.expected("`and` and the upper end"));
-            }
-            let high = self.measured_number()?;
-            return Ok(ExprKind::Measure {
-                measure,
-                test: NumberTest::Between(low, high),
-            });
-        }
-        let start = self.span();
-        if self.take_word("in") || self.is_word("not") && self.is_word_at(1, "in") {
-            return Err(self.error(
-                "expected",
-                start,
-                "a measure is compared with one number; join several with `or`",
-            ));
-        }
-        Err(self.expected("`=`, `!=`, `<`, `<=`, `>`, `>=` or `between` after the measure"))
-    }
-
-    fn measured_number(&mut self) -> Parse<crowdset_types::Number> {
-        let names_measure = self
-            .function()
-            .is_some_and(|function| is_measure(&function))
-            || self.table().is_some();
-        if names_measure {
-            let span = self.span();
-            return Err(self.later("comparing a measure with another one", span));
-        }
-        let (number, _) = self.number("a number")?;
-        self.no_arithmetic_of_measures()?;
-        if self.token() == Token::Percent {
-            return Err(self.expected("a plain number"));
-        }
-        Ok(number)
-    }
-
-    fn no_arithmetic_of_measures(&mut self) -> Parse<()> {
-        if matches!(
-            self.token(),
-            Token::Plus | Token::Minus | Token::Star | Token::Slash
-        ) {
-            let span = self.span();
-            return Err(self.later("arithmetic between measures", span));
-        }
-        Ok(())
-    }
 }
 
-fn is_measure(function: &str) -> bool {
+/// Whether a function is a number per user.
+pub(super) fn is_measure(function: &str) -> bool {
     matches!(
         function,
-        "count"
+        "bucket"
+            | "count"
             | "sum"
             | "min"
             | "max"

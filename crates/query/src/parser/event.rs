@@ -21,7 +21,7 @@ impl Parser<'_> {
     pub(super) fn window_and_close(&mut self, open: Span) -> Parse<Window> {
         match self.zoned_window_and_close(open)? {
             (window, None) => Ok(window),
-            (_, Some((_, span))) => Err(self.later("the time zone of a window", span)),
+            (window, Some((_, span))) => Err(self.useless_zone(&window, span)),
         }
     }
 
@@ -46,7 +46,18 @@ impl Parser<'_> {
         };
         if self.token() == Token::Word && window == Window::Ever {
             let begins = [
-                "last", "since", "before", "after", "within", "between", "from", "ever",
+                "last",
+                "since",
+                "before",
+                "after",
+                "within",
+                "between",
+                "from",
+                "ever",
+                "today",
+                "yesterday",
+                "this",
+                "on",
             ];
             if self.word_among(&begins).is_some() {
                 let span = self.span();
@@ -76,14 +87,12 @@ impl Parser<'_> {
     pub(super) fn calendar_measure(&mut self, unit: PeriodUnit, open: Span) -> Parse<Measure> {
         let events = self.selector()?;
         let (window, zone) = self.zoned_window_and_close(open)?;
-        if let Some((name, span)) = &zone {
-            self.accept(checks::zone_problem(name), *span)?;
-        }
-        Ok(Measure::Calendar {
+        let zone = zone.map(|(name, _)| name);
+        Ok(Measure::calendar(
             unit,
-            zone: zone.map(|(name, _)| name),
-            of: EventWindow { events, window },
-        })
+            zone,
+            EventWindow { events, window },
+        ))
     }
 
     /// `E, of D [, W] [, each >= k])` behind `periods(`.

@@ -4,8 +4,10 @@
 //! it, so that a long segment shows all that is wrong with it at once. Whatever was reported, no
 //! tree leaves this module unless everything was in order.
 
+mod arithmetic;
 mod condition;
 mod event;
+mod history;
 mod predicate;
 mod sequence;
 mod window;
@@ -20,9 +22,6 @@ use crowdset_types::Number;
 pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Words of the language that a later version knows, so that they are not called typing errors.
-/// Each stands where it would be a function or a window.
-const LATER_FUNCTIONS: [&str; 4] = ["had", "changed", "held", "bucket"];
-const LATER_WINDOWS: [&str; 4] = ["today", "yesterday", "this", "on"];
 
 /// The error has been reported; who gets this only has to stop.
 #[derive(Debug)]
@@ -280,15 +279,6 @@ impl Parser<'_> {
         self.report(add(finding))
     }
 
-    /// Reports a word that this version does not know yet.
-    fn later(&mut self, what: &str, span: Span) -> Reported {
-        self.error(
-            "later",
-            span,
-            format!("{what} is not supported by this version"),
-        )
-    }
-
     /// Reports a finding of [`checks`] at a place.
     fn accept(&mut self, finding: Option<Diagnostic>, span: Span) -> Parse<()> {
         match finding {
@@ -408,7 +398,7 @@ impl Parser<'_> {
                 span: self.since(start),
             });
         }
-        if self.token() == Token::Open {
+        if self.token() == Token::Open && !self.parenthesis_is_measure() {
             let open = self.advance().span;
             let inner = self.nested(Self::expr)?;
             self.close(open, "`and`, `or` or `)`")?;

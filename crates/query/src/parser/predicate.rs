@@ -347,12 +347,10 @@ impl Parser<'_> {
     }
 
     fn no_arithmetic(&mut self) -> Parse<()> {
-        if matches!(
-            self.token(),
-            Token::Plus | Token::Minus | Token::Star | Token::Slash
-        ) {
-            let span = self.span();
-            return Err(self.later("arithmetic", span));
+        if super::arithmetic::is_operator(self.token()) {
+            return Err(self.expected_with("the end of the test", |finding| {
+                finding.help("only measures are calculated with: `count(a) > 2 * count(b)`, `users.x + 1 > 5`")
+            }));
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Windows, instants and durations.
 
-use super::{LATER_WINDOWS, Parse, Parser, Reported};
-use crate::ast::{Anchor, AnchorRelation, Position, Span, TimePoint, Window};
+use super::{Parse, Parser, Reported};
+use crate::ast::{
+    Anchor, AnchorRelation, CalendarUnit, CivilTime, Period, Position, Span, TimePoint, Window,
+};
 use crate::checks;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::{self, Token};
@@ -15,11 +17,19 @@ impl Parser<'_> {
     pub(super) fn window(&mut self) -> Parse<Window> {
         match self.zoned_window()? {
             (window, None) => Ok(window),
-            (_, Some((_, span))) => Err(self.later("the time zone of a window", span)),
+            (window, Some((_, span))) => Err(self.useless_zone(&window, span)),
         }
     }
 
-    /// A window and a zone behind it, with its place; or a zone alone.
+    /// Reports a zone behind a window that takes none.
+    pub(super) fn useless_zone(&mut self, window: &Window, span: Span) -> Reported {
+        let finding = Diagnostic::error("zone", format!("`{window}` has no use for a time zone"))
+            .at(span)
+            .help("a zone stands behind calendar periods, `this month in 'Europe/Berlin'`, and dates without an offset of their own");
+        self.report(finding)
+    }
+
+    /// A window and a zone behind it that it did not take, with its place; or a zone alone.
     pub(super) fn zoned_window(&mut self) -> Parse<(Window, Option<(String, Span)>)> {
         if let Some(zone) = self.zone()? {
             return Ok((Window::Ever, Some(zone)));
@@ -28,20 +38,31 @@ impl Parser<'_> {
         Ok((window, self.zone()?))
     }
 
+    /// Whether `in 'Europe/Berlin'` stands here.
+    fn zone_begins(&self) -> bool {
+        self.is_word("in") && self.ahead(1).token == Token::Text
+    }
+
     /// `in 'Europe/Berlin'`, if it stands here.
     fn zone(&mut self) -> Parse<Option<(String, Span)>> {
-        if !(self.is_word("in") && self.ahead(1).token == Token::Text) {
+        if !self.zone_begins() {
             return Ok(None);
         }
         let start = self.advance().span;
+        let span = self.span();
         let name = self.text("a time zone")?;
+        self.accept(checks::zone_problem(&name), span)?;
         Ok(Some((name, self.since(start))))
     }
 
+    /// A window with the zone that is part of it.
     fn checked_window(&mut self) -> Parse<Window> {
         self.take_word("in");
         let start = self.span();
-        let window = self.bare_window()?;
+        let mut window = self.bare_window()?;
+        if self.zone_begins() {
+            window = self.with_own_zone(window, start)?;
+        }
         if checks::is_always_empty(&window) {
             let span = self.since(start);
             let shown = self.slice(span).to_owned();
@@ -56,10 +77,57 @@ impl Parser<'_> {
         Ok(window)
     }
 
+    /// The window in the zone that stands here, if it is one that takes a zone: not what says itself
+    /// how far from UTC it is.
+    fn with_own_zone(&mut self, window: Window, start: Span) -> Parse<Window> {
+        use TimePoint::At;
+        let period = match window {
+            Window::Calendar { period, zone: None } => period,
+            Window::Between(At(from), At(to)) => Period::Between(CivilTime(from), CivilTime(to)),
+            Window::Since(At(from)) => Period::Since(CivilTime(from)),
+            Window::Before(At(to)) => Period::Before(CivilTime(to)),
+            other => return Ok(other),
+        };
+        let written = self.since(start);
+        let texts = self.tokens[..self.at]
+            .iter()
+            .filter(|spanned| spanned.span.start >= written.start && spanned.token == Token::Text);
+        let is_fixed = |span| checks::has_offset(&lexer::unquote(self.slice(span)));
+        let (fixed, free): (Vec<Span>, Vec<Span>) = texts
+            .map(|spanned| spanned.span)
+            .partition(|&span| is_fixed(span));
+        if let Some(&span) = fixed.first() {
+            if free.is_empty() {
+                return Ok(window);
+            }
+            let finding =
+                Diagnostic::error("zone", "an instant that names its own offset from UTC")
+                    .at(span)
+                    .help("leave out either the offset or the zone");
+            return Err(self.report(finding));
+        }
+        let zone = self.zone()?.map(|(name, _)| name);
+        Ok(Window::Calendar { period, zone })
+    }
+
     fn bare_window(&mut self) -> Parse<Window> {
         let start = self.span();
-        if let Some(word) = self.word_among(&LATER_WINDOWS) {
-            return Err(self.later(&format!("`{word}`"), start));
+        let calendar = |period| Window::Calendar { period, zone: None };
+        if self.take_word("today") {
+            return Ok(calendar(Period::Today));
+        }
+        if self.take_word("yesterday") {
+            return Ok(calendar(Period::Yesterday));
+        }
+        if self.take_word("this") {
+            return self.calendar_unit().map(Period::This).map(calendar);
+        }
+        if self.take_word("on") {
+            let span = self.span();
+            let text = self.text("a date such as `'2026-01-05'`")?;
+            let day = Period::On(CivilTime(self.instant(&text, span)?));
+            self.accept(checks::calendar_problem(&day, None), span)?;
+            return Ok(calendar(day));
         }
         if self.take_word("ever") {
             return Ok(Window::Ever);
@@ -129,17 +197,86 @@ impl Parser<'_> {
 
     fn last_window(&mut self, start: Span) -> Parse<Window> {
         if self.token() == Token::Number && self.is_word_at(1, "calendar") {
+            let (count, _) = self.whole("a whole number of periods", u64::from(u32::MAX))?;
             self.advance();
-            let span = self.advance().span;
-            return Err(self.later(
-                "a window of `calendar` periods",
-                Span {
-                    start: start.start,
-                    end: span.end,
-                },
-            ));
+            let unit = self.calendar_unit_of(start, count)?;
+            return Ok(Window::Calendar {
+                period: Period::Last(count as u32, unit),
+                zone: None,
+            });
         }
         Ok(Window::Last(self.duration_of(start, "last ", "")?))
+    }
+
+    /// The unit behind `this`.
+    fn calendar_unit(&mut self) -> Parse<CalendarUnit> {
+        const WHAT: &str = "`week`, `month`, `quarter` or `year`";
+        let span = self.span();
+        let unit = CalendarUnit::ALL
+            .into_iter()
+            .find(|unit| self.is_word(unit.name()));
+        match unit {
+            Some(CalendarUnit::Day) => {
+                Err(self.expected_with(WHAT, |finding| finding.help("this day is written `today`")))
+            }
+            Some(unit) => {
+                self.advance();
+                Ok(unit)
+            }
+            None => {
+                let word = self.slice(span).to_ascii_lowercase();
+                let names = CalendarUnit::ALL
+                    .into_iter()
+                    .skip(1)
+                    .map(CalendarUnit::name);
+                let meant = checks::nearest(&word, names).filter(|_| self.token() == Token::Word);
+                Err(self.expected_with(WHAT, |finding| match meant {
+                    Some(name) => finding
+                        .help(format!("did you mean `{name}`?"))
+                        .suggest(span, name),
+                    None => finding,
+                }))
+            }
+        }
+    }
+
+    /// The unit behind `last N calendar`, singular or plural; the phrase began at `start`.
+    fn calendar_unit_of(&mut self, start: Span, count: u64) -> Parse<CalendarUnit> {
+        const WHAT: &str = "`days`, `weeks`, `months`, `quarters` or `years`";
+        if self.token() != Token::Word {
+            return Err(self.expected(WHAT));
+        }
+        let span = self.span();
+        let word = self.slice(span).to_ascii_lowercase();
+        let singular = word.strip_suffix('s').unwrap_or(&word);
+        if let Some(unit) = CalendarUnit::ALL
+            .into_iter()
+            .find(|unit| unit.name() == singular)
+        {
+            self.advance();
+            return Ok(unit);
+        }
+        let is_exact = DurationMillis::UNITS
+            .into_iter()
+            .any(|(name, _, _)| name == singular);
+        if is_exact {
+            self.advance();
+            let whole = self.since(start);
+            let cure = format!("last {count} {word}");
+            let finding = Diagnostic::error("unit", format!("`{word}` are no calendar periods"))
+                .at(span)
+                .help(format!("write `{cure}`"))
+                .suggest(whole, cure);
+            return Err(self.report(finding));
+        }
+        let names = CalendarUnit::ALL.into_iter().map(CalendarUnit::name);
+        let meant = checks::nearest(singular, names).map(|name| format!("{name}s"));
+        Err(self.expected_with(WHAT, |finding| match meant {
+            Some(name) => finding
+                .help(format!("did you mean `{name}`?"))
+                .suggest(span, name),
+            None => finding,
+        }))
     }
 
     fn after_instant(&mut self, start: Span) -> Reported {

@@ -137,6 +137,23 @@ impl Planner<'_> {
                     share: share * 2.0,
                 }
             }
+            PlanKind::MeasureComparison { left, right, .. } => {
+                let test = NumberTest::Compare(CompareOp::GreaterOrEqual, Number::Integer(1));
+                let rows = self.measure_estimate(left, &test).rows
+                    + self.measure_estimate(right, &test).rows;
+                Estimate {
+                    rows: rows * 2.0,
+                    share: number_test_share(&test),
+                }
+            }
+            PlanKind::History { test, window, .. } => Estimate {
+                rows: self.universe() + self.anchor_rows(window),
+                share: test_share(test, None),
+            },
+            PlanKind::Changed { window, .. } => Estimate {
+                rows: self.universe() + self.anchor_rows(window),
+                share: 0.1,
+            },
             PlanKind::Rank { size, measure, .. } => {
                 let all = self.measure_estimate(
                     measure,
@@ -201,6 +218,27 @@ impl Planner<'_> {
                     share: events.share() * number_test_share(test),
                 }
             }
+            PlanMeasure::Negative(inner) => Estimate {
+                share: number_test_share(test),
+                ..self.measure_estimate(inner, test)
+            },
+            PlanMeasure::Arithmetic { first, rest } => {
+                let parts = rest.iter().map(|(_, part)| part).chain([&**first]);
+                Estimate {
+                    rows: parts
+                        .map(|part| self.measure_estimate(part, test).rows * 2.0)
+                        .sum(),
+                    share: number_test_share(test),
+                }
+            }
+            PlanMeasure::Number(value) => Estimate {
+                rows: 0.0,
+                share: zero(number_passes(*value, test)),
+            },
+            PlanMeasure::Bucket(_) => Estimate {
+                rows: self.universe() / 4.0,
+                share: bucket_share(test),
+            },
             PlanMeasure::Attribute(_) => Estimate {
                 rows: self.universe() / 4.0,
                 share: number_test_share(test),
@@ -330,6 +368,18 @@ fn test_share(test: &PlanTest, values: Option<u64>) -> f64 {
         | PlanTest::HasAll(_) => 0.1,
         PlanTest::IsSet => 0.9,
         PlanTest::HasAny(_) => 0.2,
+    }
+}
+
+/// The share of numbers that pass, if they are spread evenly from 0 to 1.
+fn bucket_share(test: &NumberTest) -> f64 {
+    let below = |bound: Number| bound.to_f64().clamp(0.0, 1.0);
+    match *test {
+        NumberTest::Compare(CompareOp::Equal, _) => 0.0,
+        NumberTest::Compare(CompareOp::NotEqual, _) => 1.0,
+        NumberTest::Compare(CompareOp::Less | CompareOp::LessOrEqual, bound) => below(bound),
+        NumberTest::Compare(_, bound) => 1.0 - below(bound),
+        NumberTest::Between(low, high) => (below(high) - below(low)).max(0.0),
     }
 }
 

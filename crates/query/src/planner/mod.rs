@@ -5,27 +5,31 @@
 //! and every comparison, is false of it, `is not set` is true, `count`, `sum`, `distinct` and
 //! `days` are 0, all other measures have no value.
 
+mod calendar;
 mod cost;
 mod event;
+mod history;
+mod measure;
 mod saved;
 mod sequence;
 mod test;
 
 use crate::ast::{
-    Aggregate, Anchor, AttributeOperand, AttributeRef, AttributeTable, Cast, CompareOp,
-    EventWindow, Expr, ExprKind, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, RankEnd,
-    RankSize, Segment, Span, Test, TimePoint, Window,
+    Anchor, AttributeOperand, AttributeRef, AttributeTable, CalendarUnit, Cast, CompareOp,
+    EventWindow, Expr, ExprKind, NumberTest, Occurrence, OccurrenceTest, Operand, Period, Segment,
+    Span, Test, TimePoint, Window,
 };
 use crate::catalog::{Catalog, TypeSet};
 use crate::checks::{self, nearest};
 use crate::diagnostic::{Diagnostic, SegmentError, Severity};
 use crate::parser::DEPTH_MAX;
 use crate::plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanMeasure,
-    PlanNode, PlanOccurrence, PlanOccurrenceTest, PlanWindow,
+    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanNode,
+    PlanOccurrence, PlanOccurrenceTest, PlanWindow,
 };
 use cost::Estimate;
 use crowdset_types::{DurationMillis, Number, TimeRange, TimestampMillis, compare_numbers};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -180,14 +184,6 @@ struct Planner<'a> {
     inlined: Vec<saved::Inlined>,
     /// How many conditions saved segments have become.
     inlined_nodes: usize,
-}
-
-/// What a measure has become.
-enum Measured {
-    /// Something to work out.
-    Measure(PlanMeasure),
-    /// The same for every user.
-    Constant(Option<Number>),
 }
 
 impl<'a> Planner<'a> {
@@ -350,6 +346,25 @@ impl Planner<'_> {
             ExprKind::Lifecycle { events, change } => {
                 return self.lifecycle(events, *change, expr.span);
             }
+            ExprKind::MeasureComparison { left, op, right } => {
+                self.measure_comparison(left, *op, right, expr.span)
+            }
+            ExprKind::Had {
+                operand,
+                test,
+                window,
+            } => self.had(operand, test, window, expr.span),
+            ExprKind::Held {
+                operand,
+                test,
+                length,
+            } => self.held(operand, test, *length, expr.span),
+            ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window,
+            } => self.changed(attribute, from.as_ref(), to.as_ref(), window, expr.span),
             ExprKind::Rank { end, size, measure } => self.rank(*end, *size, measure, expr.span),
         };
         let estimate = self.estimate(&kind);
@@ -443,110 +458,6 @@ impl Planner<'_> {
         }
     }
 
-    fn measure_condition(&mut self, measure: &Measure, test: &NumberTest, span: Span) -> PlanKind {
-        let numbers = match *test {
-            NumberTest::Compare(_, value) => [value, value],
-            NumberTest::Between(low, high) => [low, high],
-        };
-        for number in numbers {
-            self.check(checks::number_problem(number), span);
-        }
-        match self.measure(measure, span) {
-            Measured::Measure(measure) => PlanKind::Measure {
-                measure,
-                test: test.clone(),
-            },
-            Measured::Constant(value) => {
-                if value.is_some_and(|value| number_passes(value, test)) {
-                    PlanKind::Everyone
-                } else {
-                    PlanKind::Nobody
-                }
-            }
-        }
-    }
-
-    fn measure(&mut self, measure: &Measure, span: Span) -> Measured {
-        const ZERO: Option<Number> = Some(Number::Integer(0));
-        let (of, make, nothing): (_, fn(PlanEvents) -> PlanMeasure, _) = match measure {
-            Measure::Count(of) => (of, PlanMeasure::Count, ZERO),
-            Measure::DaysSinceFirst(of) => (of, PlanMeasure::DaysSinceFirst, None),
-            Measure::DaysSinceLast(of) => (of, PlanMeasure::DaysSinceLast, None),
-            Measure::Aggregate {
-                function,
-                property,
-                cast,
-                of,
-            } => {
-                let operand = match cast {
-                    Some(cast) => Operand::Cast {
-                        cast: *cast,
-                        property: property.clone(),
-                    },
-                    None => Operand::Property(property.clone()),
-                };
-                return match self.events(of) {
-                    Some(events) => {
-                        let names: Vec<&str> = events
-                            .selector
-                            .events
-                            .iter()
-                            .map(|event| event.name.as_str())
-                            .collect();
-                        self.lint_property(property, &names, span);
-                        Measured::Measure(PlanMeasure::Aggregate {
-                            function: *function,
-                            operand,
-                            of: events,
-                        })
-                    }
-                    None => Measured::Constant(match function {
-                        Aggregate::Sum | Aggregate::Distinct => ZERO,
-                        Aggregate::Min | Aggregate::Max | Aggregate::Avg => None,
-                    }),
-                };
-            }
-            Measure::Calendar { unit, zone, of } => {
-                if let Some(zone) = zone {
-                    self.check(checks::zone_problem(zone), span);
-                }
-                return match self.events(of) {
-                    Some(of) => Measured::Measure(PlanMeasure::Calendar {
-                        unit: *unit,
-                        zone: zone.clone(),
-                        of,
-                    }),
-                    None => Measured::Constant(ZERO),
-                };
-            }
-            Measure::Periods { length, each, of } => {
-                self.check(checks::period_problem(*length), span);
-                self.check(checks::each_problem(*each), span);
-                return match self.events(of) {
-                    Some(of) => Measured::Measure(PlanMeasure::Periods {
-                        length: *length,
-                        each: *each,
-                        of,
-                    }),
-                    None => Measured::Constant(ZERO),
-                };
-            }
-            Measure::Attribute(operand) => {
-                return match self.attribute(&operand.attribute) {
-                    Some(attribute) => Measured::Measure(PlanMeasure::Attribute(PlanAttribute {
-                        cast: operand.cast,
-                        ..attribute
-                    })),
-                    None => Measured::Constant(None),
-                };
-            }
-        };
-        match self.events(of) {
-            Some(events) => Measured::Measure(make(events)),
-            None => Measured::Constant(nothing),
-        }
-    }
-
     fn occurrence_condition(
         &mut self,
         occurrence: &Occurrence,
@@ -611,15 +522,6 @@ impl Planner<'_> {
             }
         };
         PlanKind::Occurrence { occurrence, test }
-    }
-
-    fn rank(&mut self, end: RankEnd, size: RankSize, measure: &Measure, span: Span) -> PlanKind {
-        self.check(checks::rank_problem(size), span);
-        match self.measure(measure, span) {
-            Measured::Measure(measure) => PlanKind::Rank { end, size, measure },
-            // Without an event or a value nobody has a rank.
-            Measured::Constant(_) => PlanKind::Nobody,
-        }
     }
 }
 
@@ -719,6 +621,14 @@ impl Planner<'_> {
             }
             Window::Since(from) => TimeRange::new(self.instant(from, span), as_of),
             Window::Before(to) => TimeRange::new(BEGINNING, self.instant(to, span)),
+            Window::Calendar { period, zone } => {
+                let problem = checks::calendar_problem(period, zone.as_deref());
+                if self.check(problem, span) {
+                    calendar::range(*period, &time_zone(zone.as_deref()), as_of)
+                } else {
+                    TimeRange::new(as_of, as_of)
+                }
+            }
             Window::Anchored {
                 relation,
                 anchor: of,
@@ -777,6 +687,29 @@ impl Planner<'_> {
         (!selector.events.is_empty() && !window.range.is_empty())
             .then_some(PlanEvents { selector, window })
     }
+}
+
+/// See [`crate::calendar_edge`].
+pub(crate) fn calendar_edge(
+    instant: TimestampMillis,
+    unit: CalendarUnit,
+    zone: Option<&str>,
+    after: u32,
+) -> Option<TimestampMillis> {
+    calendar::edge_after(instant, unit, &time_zone(zone), after)
+}
+
+/// The instants at which a period begins and ends that does not move with the evaluation.
+pub(crate) fn written_instants(period: Period, zone: Option<&str>) -> [i64; 2] {
+    // No such period asks for the instant of the evaluation.
+    let range = calendar::range(period, &time_zone(zone), TimestampMillis(0));
+    [range.from.0, range.to.0]
+}
+
+/// The zone of this name, which has been checked; UTC without one.
+fn time_zone(name: Option<&str>) -> TimeZone {
+    name.and_then(|name| TimeZoneDatabase::bundled().get(name).ok())
+        .unwrap_or(TimeZone::UTC)
 }
 
 /// Smaller is tried first: cost for what it decides.

@@ -106,7 +106,7 @@ pub(super) fn types_of_cast(cast: Cast) -> TypeSet {
     }
 }
 
-fn resolve(literal: &Literal, as_of: TimestampMillis) -> PlanLiteral {
+pub(super) fn resolve(literal: &Literal, as_of: TimestampMillis) -> PlanLiteral {
     match literal {
         Literal::Text(text) => PlanLiteral::Text(
             text.clone(),

@@ -2,11 +2,11 @@
 //! stands in ranks only.
 
 use crowdset_query::{
-    Aggregate, Anchor, AnchorRelation, AttributeOperand, AttributeRef, AttributeTable, Cast,
-    CompareOp, EventName, EventNames, EventSelector, EventWindow, Expr, ExprKind, Hop, HopTime,
-    Lifecycle, Literal, Measure, NumberTest, Occurrence, OccurrenceTest, Operand, PeriodUnit,
-    Position, Predicate, RankEnd, RankSize, Segment, Sequence, SequenceStep, Span, Test, TimePoint,
-    Window, build,
+    Aggregate, Anchor, AnchorRelation, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef,
+    AttributeTable, CalendarUnit, Cast, CivilTime, CompareOp, EventName, EventNames, EventSelector,
+    EventWindow, Expr, ExprKind, Hop, HopTime, Lifecycle, Literal, Measure, NumberTest, Occurrence,
+    OccurrenceTest, Operand, Period, PeriodUnit, Position, Predicate, RankEnd, RankSize, Segment,
+    Sequence, SequenceStep, Span, Test, TimePoint, Window, build,
 };
 use crowdset_types::{DurationMillis, Number};
 use proptest::collection::vec;
@@ -228,6 +228,39 @@ fn fixed_window() -> impl Strategy<Value = Window> {
         1 => (time_point(), time_point()).prop_map(|(from, to)| Window::Between(from, to)),
         1 => time_point().prop_map(Window::Since),
         1 => time_point().prop_map(Window::Before),
+        2 => calendar(),
+    ]
+}
+
+fn calendar() -> impl Strategy<Value = Window> {
+    let zone_name = || {
+        prop::sample::select(vec!["Europe/Berlin", "America/Port-au-Prince"])
+            .prop_map(str::to_owned)
+    };
+    let unit = || prop::sample::select(CalendarUnit::ALL.to_vec());
+    let longer = prop::sample::select(CalendarUnit::ALL[1..].to_vec());
+    let period = prop_oneof![
+        Just(Period::Today),
+        Just(Period::Yesterday),
+        longer.prop_map(Period::This),
+        (any::<u32>(), unit()).prop_map(|(count, unit)| Period::Last(count, unit)),
+        (0..4_u32, unit()).prop_map(|(count, unit)| Period::Last(count, unit)),
+        (-100_000..100_000_i64).prop_map(|day| Period::On(CivilTime(day * 86_400_000))),
+    ];
+    let time = || instant().prop_map(CivilTime);
+    let written = prop_oneof![
+        (time(), time()).prop_map(|(from, to)| Period::Between(from, to)),
+        time().prop_map(Period::Since),
+        time().prop_map(Period::Before),
+    ];
+    prop_oneof![
+        (period, option::of(zone_name()))
+            .prop_map(|(period, zone)| Window::Calendar { period, zone }),
+        // Without a zone these are written as other windows.
+        (written, zone_name()).prop_map(|(period, zone)| Window::Calendar {
+            period,
+            zone: Some(zone)
+        }),
     ]
 }
 
@@ -356,7 +389,11 @@ fn event_measure() -> impl Strategy<Value = Measure> {
         2 => events().prop_map(Measure::Count),
         2 => aggregate(),
         1 => (period_unit(), zone(), events())
-            .prop_map(|(unit, zone, of)| Measure::Calendar { unit, zone, of }),
+            .prop_map(|(unit, zone, of)| {
+                // A window of the calendar has the zone of its own.
+                let zone = zone.filter(|_| !matches!(of.window, Window::Calendar { .. }));
+                Measure::Calendar { unit, zone, of }
+            }),
         1 => (period(), 1..4_u32, events())
             .prop_map(|(length, each, of)| Measure::Periods { length, each, of }),
         1 => events().prop_map(Measure::DaysSinceFirst),
@@ -364,12 +401,53 @@ fn event_measure() -> impl Strategy<Value = Measure> {
     ]
 }
 
-fn condition() -> impl Strategy<Value = ExprKind> {
-    let measure = prop_oneof![
+/// A measure, calculated or not, and none that is an attribute or a number alone.
+fn measure() -> impl Strategy<Value = Measure> {
+    let leaf = prop_oneof![
         3 => event_measure(),
-        1 => (attribute_in_table(), option::of(cast()))
-            .prop_map(|(attribute, cast)| Measure::Attribute(AttributeOperand { attribute, cast })),
+        1 => text().prop_map(Measure::Bucket),
     ];
+    let part = prop_oneof![
+        3 => event_measure(),
+        1 => text().prop_map(Measure::Bucket),
+        1 => attribute_measure(),
+        1 => number().prop_map(Measure::Number),
+    ];
+    let calculated = part.prop_recursive(3, 8, 3, |inner| {
+        let operator = |ops: Vec<ArithmeticOp>| prop::sample::select(ops);
+        let sums = vec![ArithmeticOp::Add, ArithmeticOp::Subtract];
+        let products = vec![ArithmeticOp::Multiply, ArithmeticOp::Divide];
+        let of = |inner: BoxedStrategy<Measure>, ops| {
+            (inner.clone(), vec((operator(ops), inner), 1..3)).prop_map(|(first, rest)| {
+                Measure::Arithmetic(Arithmetic {
+                    first: Box::new(first),
+                    rest,
+                })
+            })
+        };
+        let negative = inner.clone().prop_map(|part| match part {
+            Measure::Number(_) => part,
+            part => Measure::Negative(Box::new(part)),
+        });
+        prop_oneof![
+            2 => of(inner.clone().boxed(), sums),
+            2 => of(inner.boxed(), products),
+            1 => negative,
+        ]
+    });
+    let calculated = calculated.prop_filter("an attribute alone is another condition", |measure| {
+        !matches!(measure, Measure::Attribute(_) | Measure::Number(_))
+    });
+    prop_oneof![2 => leaf, 1 => calculated]
+}
+
+fn attribute_measure() -> impl Strategy<Value = Measure> {
+    (attribute_in_table(), option::of(cast()))
+        .prop_map(|(attribute, cast)| Measure::Attribute(AttributeOperand { attribute, cast }))
+}
+
+fn condition() -> impl Strategy<Value = ExprKind> {
+    let ranked = prop_oneof![3 => measure(), 1 => attribute_measure()];
     let size = prop_oneof![
         (1..u64::MAX).prop_map(RankSize::Users),
         (0.001..100.0_f64).prop_map(RankSize::Percent),
@@ -396,8 +474,42 @@ fn condition() -> impl Strategy<Value = ExprKind> {
             }
         }),
         events().prop_map(ExprKind::Did),
-        (event_measure(), number_test)
-            .prop_map(|(measure, test)| ExprKind::Measure { measure, test }),
+        (measure(), number_test).prop_map(|(measure, test)| ExprKind::Measure { measure, test }),
+        (measure(), order(), measure()).prop_map(|(left, op, right)| ExprKind::MeasureComparison {
+            left: Box::new(left),
+            op,
+            right: Box::new(right)
+        }),
+        (attribute(), option::of(cast()), test(), window()).prop_map(
+            |(attribute, cast, test, window)| ExprKind::Had {
+                operand: AttributeOperand { attribute, cast },
+                test,
+                window
+            }
+        ),
+        (
+            attribute(),
+            option::of(cast()),
+            test(),
+            1..9_000_000_000_i64
+        )
+            .prop_map(|(attribute, cast, test, length)| ExprKind::Held {
+                operand: AttributeOperand { attribute, cast },
+                test,
+                length: DurationMillis(length)
+            }),
+        (
+            attribute(),
+            option::of(unordered_literal()),
+            option::of(unordered_literal()),
+            window()
+        )
+            .prop_map(|(attribute, from, to, window)| ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window
+            }),
         (position(), events(), occurrence_test).prop_map(|(position, of, test)| {
             ExprKind::Occurrence {
                 occurrence: Occurrence { position, of },
@@ -406,7 +518,7 @@ fn condition() -> impl Strategy<Value = ExprKind> {
         }),
         sequence().prop_map(ExprKind::Sequence),
         lifecycle(),
-        (any::<bool>(), size, measure).prop_map(|(top, size, measure)| ExprKind::Rank {
+        (any::<bool>(), size, ranked).prop_map(|(top, size, measure)| ExprKind::Rank {
             end: if top { RankEnd::Top } else { RankEnd::Bottom },
             size,
             measure

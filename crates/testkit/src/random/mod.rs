@@ -4,6 +4,8 @@
 //! at `as_of` itself are the rule; names and values come from short lists, so that conditions meet
 //! rows that they match.
 
+mod arithmetic;
+mod calendar;
 mod rng;
 mod segment;
 mod sequence;

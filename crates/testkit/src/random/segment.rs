@@ -10,7 +10,7 @@ use crowdset_query::{
 };
 use crowdset_types::{DurationMillis, Number};
 
-const OPS: [CompareOp; 6] = [
+pub(super) const OPS: [CompareOp; 6] = [
     CompareOp::Equal,
     CompareOp::NotEqual,
     CompareOp::Less,
@@ -62,7 +62,7 @@ pub fn segment(rng: &mut Rng, world: &World, depth: usize) -> Segment {
 
 pub(super) struct Maker<'a> {
     pub(super) rng: &'a mut Rng,
-    world: &'a World,
+    pub(super) world: &'a World,
 }
 
 /// What the values of an operand are mostly, which decides what is worth comparing them with.
@@ -84,7 +84,8 @@ impl Maker<'_> {
             1 => ExprKind::Nobody,
             2..=3 => ExprKind::UserId(self.user_ids()),
             4..=6 => self.saved(),
-            7..=14 => {
+            7..=10 => self.history(),
+            11..=16 => {
                 let (operand, kind) = self.attribute_operand();
                 ExprKind::Attribute {
                     operand,
@@ -92,10 +93,11 @@ impl Maker<'_> {
                 }
             }
             15..=26 => ExprKind::Did(self.event_window(2)),
-            27..=44 => ExprKind::Measure {
+            27..=39 => ExprKind::Measure {
                 measure: self.measure(),
                 test: self.number_test(),
             },
+            40..=44 => self.calculated_condition(),
             45..=54 => ExprKind::Occurrence {
                 occurrence: self.occurrence(1),
                 test: self.occurrence_test(),
@@ -174,17 +176,26 @@ impl Maker<'_> {
         } else {
             self.measure()
         };
+        let measure = if self.rng.chance(25) {
+            self.calculated(2)
+        } else {
+            measure
+        };
         let end = *self.rng.pick(&[RankEnd::Top, RankEnd::Bottom]);
         let size = if self.rng.chance(50) {
             RankSize::Users(self.rng.between(1, 5) as u64)
         } else {
-            RankSize::Percent(*self.rng.pick(&[10.0, 25.0, 33.3, 50.0, 100.0]))
+            RankSize::Percent(
+                *self
+                    .rng
+                    .pick(&[10.0, 25.0, 33.3, 50.0, 66.666_666_7, 100.0]),
+            )
         };
         ExprKind::Rank { end, size, measure }
     }
 
     /// Attributes by their table where both have the name.
-    fn attribute(&mut self) -> (AttributeRef, Kind) {
+    pub(super) fn attribute(&mut self) -> (AttributeRef, Kind) {
         let users = Some(AttributeTable::Users);
         let property = Some(AttributeTable::Property);
         let all = [
@@ -208,7 +219,7 @@ impl Maker<'_> {
         (reference(table.filter(|_| !is_bare), name), kind)
     }
 
-    fn attribute_operand(&mut self) -> (AttributeOperand, Kind) {
+    pub(super) fn attribute_operand(&mut self) -> (AttributeOperand, Kind) {
         let (attribute, kind) = self.attribute();
         if kind != Kind::Time && self.rng.chance(15) {
             let (cast, kind) = *self.rng.pick(&[
@@ -373,7 +384,7 @@ impl Maker<'_> {
         }
     }
 
-    fn test(&mut self, kind: Kind) -> Test {
+    pub(super) fn test(&mut self, kind: Kind) -> Test {
         // Now and then a test that the values are not made for, which then is false.
         let kind = if kind != Kind::Time && self.rng.chance(8) {
             Kind::Any
@@ -450,7 +461,7 @@ impl Maker<'_> {
             .collect()
     }
 
-    fn literal(&mut self, kind: Kind) -> Literal {
+    pub(super) fn literal(&mut self, kind: Kind) -> Literal {
         let kind = match kind {
             // A time as a literal, though not as text: quoted text is compared as text.
             Kind::Any if self.rng.chance(15) => {
@@ -502,7 +513,7 @@ impl Maker<'_> {
     }
 
     pub(super) fn window(&mut self, anchors: usize) -> Window {
-        match self.rng.below(if anchors == 0 { 20 } else { 26 }) {
+        match self.rng.below(if anchors == 0 { 24 } else { 30 }) {
             0..=4 | 15..=19 => Window::Ever,
             5..=8 => {
                 let length = self.length();
@@ -527,6 +538,7 @@ impl Maker<'_> {
             12 => Window::Since(TimePoint::At(self.at())),
             13 => Window::Before(TimePoint::Ago(self.length())),
             14 => Window::Before(TimePoint::At(self.at())),
+            20..=23 => self.calendar(),
             _ => {
                 let relation = match self.rng.below(5) {
                     0 => AnchorRelation::Since,
@@ -556,7 +568,7 @@ impl Maker<'_> {
         }
     }
 
-    fn at(&mut self) -> i64 {
+    pub(super) fn at(&mut self) -> i64 {
         *self.rng.pick(&self.world.instants)
     }
 
@@ -594,7 +606,7 @@ impl Maker<'_> {
         }
     }
 
-    fn measure(&mut self) -> Measure {
+    pub(super) fn measure(&mut self) -> Measure {
         let of = self.event_window(1);
         match self.rng.below(14) {
             0..=2 => Measure::Count(of),
@@ -629,7 +641,7 @@ impl Maker<'_> {
         }
     }
 
-    fn number(&mut self) -> Number {
+    pub(super) fn number(&mut self) -> Number {
         if self.rng.chance(75) {
             Number::Integer(
                 *self
@@ -641,7 +653,7 @@ impl Maker<'_> {
         }
     }
 
-    fn number_test(&mut self) -> NumberTest {
+    pub(super) fn number_test(&mut self) -> NumberTest {
         if self.rng.chance(15) {
             return NumberTest::Between(self.number(), self.number());
         }
@@ -657,7 +669,7 @@ fn table_of(name: &str) -> AttributeTable {
     }
 }
 
-fn reference(table: Option<AttributeTable>, name: &str) -> AttributeRef {
+pub(super) fn reference(table: Option<AttributeTable>, name: &str) -> AttributeRef {
     AttributeRef {
         table,
         name: name.to_owned(),

@@ -4,6 +4,7 @@ use super::segment::{Maker, ZONES};
 use super::world::LENGTHS;
 use crowdset_query::{
     EventWindow, ExprKind, Hop, HopTime, Lifecycle, Measure, PeriodUnit, Sequence, SequenceStep,
+    Window,
 };
 use crowdset_types::DurationMillis;
 
@@ -87,15 +88,15 @@ impl Maker<'_> {
                 of,
             };
         }
-        Measure::Calendar {
-            unit: *self
-                .rng
-                .pick(&[PeriodUnit::Day, PeriodUnit::Week, PeriodUnit::Month]),
-            zone: self
-                .rng
-                .chance(50)
-                .then(|| (*self.rng.pick(&ZONES)).to_owned()),
-            of,
-        }
+        let unit = *self
+            .rng
+            .pick(&[PeriodUnit::Day, PeriodUnit::Week, PeriodUnit::Month]);
+        let zone = self
+            .rng
+            .chance(50)
+            .then(|| (*self.rng.pick(&ZONES)).to_owned());
+        // A window of the calendar has the zone of its own.
+        let zone = zone.filter(|_| !matches!(of.window, Window::Calendar { .. }));
+        Measure::Calendar { unit, zone, of }
     }
 }

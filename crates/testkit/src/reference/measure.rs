@@ -2,27 +2,24 @@
 
 use super::value::{cast, key, order};
 use super::{Inquiry, ReferenceError};
-use crowdset_query::{Aggregate, Cast, EventWindow, Measure, PeriodUnit};
+use crowdset_query::{Aggregate, ArithmeticOp, Cast, EventWindow, Measure, PeriodUnit};
 use crowdset_types::{ExactSum, Number, Value, compare_numbers, parse_number};
 use jiff::Timestamp;
 use jiff::civil::{Date, ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use xxhash_rust::xxh3::xxh3_64;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The events a measure is over; `None` for an attribute.
-pub(super) fn events_of(measure: &Measure) -> Option<&EventWindow> {
-    match measure {
-        Measure::Count(of)
-        | Measure::Aggregate { of, .. }
-        | Measure::Calendar { of, .. }
-        | Measure::Periods { of, .. }
-        | Measure::DaysSinceFirst(of)
-        | Measure::DaysSinceLast(of) => Some(of),
-        _ => None,
-    }
+/// Whether `number` is more than `count` times a percentage, which is the shortest decimal that is
+/// read as the double: both sides are made whole by as many zeros as it has decimal places.
+pub(super) fn exceeds(number: u64, count: u64, percent: f64) -> bool {
+    let text = percent.to_string();
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    let digits: u128 = text.replace('.', "").parse().expect("a positive decimal");
+    u128::from(number) * 10_u128.pow(places as u32) > u128::from(count) * digits
 }
 
 /// The day of an instant in a zone: it begins with its first instant, though a clock that is set
@@ -56,6 +53,30 @@ fn period(unit: PeriodUnit, day: Date) -> Date {
 }
 
 impl Inquiry<'_> {
+    /// Whether a rank is drawn among users of whom this is one: one with an event of the measure, or
+    /// a value of an attribute or bucket, whatever is calculated with them.
+    pub(super) fn is_candidate(self, measure: &Measure) -> Result<bool, ReferenceError> {
+        match measure {
+            Measure::Count(of)
+            | Measure::Aggregate { of, .. }
+            | Measure::Calendar { of, .. }
+            | Measure::Periods { of, .. }
+            | Measure::DaysSinceFirst(of)
+            | Measure::DaysSinceLast(of) => Ok(!self.events(of)?.is_empty()),
+            Measure::Attribute(_) | Measure::Bucket(_) => Ok(self.measure(measure)?.is_some()),
+            Measure::Number(_) => Ok(false),
+            Measure::Negative(inner) => self.is_candidate(inner),
+            Measure::Arithmetic(arithmetic) => {
+                let mut any = self.is_candidate(&arithmetic.first)?;
+                for (_, part) in &arithmetic.rest {
+                    any |= self.is_candidate(part)?;
+                }
+                Ok(any)
+            }
+            other => panic!("the reference does not know {other:?}"),
+        }
+    }
+
     /// The measure's number; `None` where it has no value.
     pub(super) fn measure(self, measure: &Measure) -> Result<Option<Number>, ReferenceError> {
         Ok(match measure {
@@ -67,7 +88,9 @@ impl Inquiry<'_> {
                 of,
             } => aggregate(*function, self.values(property, *cast, of)?),
             Measure::Calendar { unit, zone, of } => {
-                let zone = zone.as_deref().map_or(TimeZone::UTC, |zone| {
+                // A window's zone is that of its periods.
+                let zone = zone.as_deref().or(of.window.zone());
+                let zone = zone.map_or(TimeZone::UTC, |zone| {
                     TimeZone::get(zone).expect("a known zone")
                 });
                 let periods: BTreeSet<Date> = self
@@ -102,6 +125,30 @@ impl Inquiry<'_> {
                     Some(Value::Text(text)) => parse_number(&text),
                     other => other.and_then(|value| value.as_number()),
                 }
+            }
+            Measure::Bucket(salt) => {
+                let hash = xxh3_64(format!("{salt}\0{}", self.person.id).as_bytes());
+                // The largest hashes are nearer to 2^64 than any double below it.
+                let share = hash as f64 / 2_f64.powi(64);
+                Some(Number::Float(if share < 1.0 {
+                    share
+                } else {
+                    1.0_f64.next_down()
+                }))
+            }
+            Measure::Number(number) => Some(*number),
+            Measure::Negative(inner) => {
+                let zero = Number::Integer(0);
+                self.measure(inner)?
+                    .and_then(|number| ArithmeticOp::Subtract.apply(zero, number))
+            }
+            Measure::Arithmetic(arithmetic) => {
+                let mut value = self.measure(&arithmetic.first)?;
+                for (op, part) in &arithmetic.rest {
+                    let pair = value.zip(self.measure(part)?);
+                    value = pair.and_then(|(left, right)| op.apply(left, right));
+                }
+                value
             }
             other => panic!("the reference does not know {other:?}"),
         })
@@ -142,8 +189,9 @@ fn aggregate(function: Aggregate, values: Vec<Value>) -> Option<Number> {
             .collect();
         return Some(Number::Integer(different.len() as i64));
     }
-    // A value of another type is like a missing one.
-    let numbers: Vec<Number> = values.iter().filter_map(Value::as_number).collect();
+    // A value of another type is like a missing one, and so is NaN.
+    let numbers = values.iter().filter_map(Value::as_number);
+    let numbers: Vec<Number> = numbers.filter(|number| !number.to_f64().is_nan()).collect();
     let mut sum = ExactSum::default();
     for number in &numbers {
         sum.add(*number);
@@ -159,9 +207,11 @@ fn aggregate(function: Aggregate, values: Vec<Value>) -> Option<Number> {
     }
 }
 
-/// One distinct value or two: of one type and equal; an array is one value by what it holds.
+/// One distinct value or two: of one type and equal; an array is one value by what it holds, and so
+/// is what is no number.
 fn is_same(left: &Value, right: &Value) -> bool {
     match (left, right) {
+        (Value::Float(left), Value::Float(right)) if left.is_nan() => right.is_nan(),
         (Value::Array(left), Value::Array(right)) => left == right,
         _ => key(left) == key(right) && order(left, right) == Some(Ordering::Equal),
     }

@@ -1,5 +1,6 @@
 //! The definition of the language, read aloud: user by user, row by row. Slow on purpose.
 
+mod history;
 mod measure;
 mod people;
 mod sequence;
@@ -171,6 +172,27 @@ impl<'a> Evaluation<'a> {
                     .measure(measure)?
                     .is_some_and(|number| number_holds(number, test)))
             }),
+            ExprKind::MeasureComparison { left, op, right } => self.each(|user| {
+                let pair = user.measure(left)?.zip(user.measure(right)?);
+                let order = pair.and_then(|(left, right)| compare_numbers(left, right));
+                Ok(order.is_some_and(|order| value::fits(order, *op)))
+            }),
+            ExprKind::Had {
+                operand,
+                test,
+                window,
+            } => self.each(|user| user.had(operand, test, window)),
+            ExprKind::Held {
+                operand,
+                test,
+                length,
+            } => self.each(|user| user.held(operand, test, *length)),
+            ExprKind::Changed {
+                attribute,
+                from,
+                to,
+                window,
+            } => self.each(|user| user.changed(attribute, from.as_ref(), to.as_ref(), window)),
             ExprKind::Occurrence { occurrence, test } => {
                 self.each(|user| user.occurrence_holds(occurrence, test))
             }
@@ -198,8 +220,8 @@ impl<'a> Evaluation<'a> {
         Ok(members)
     }
 
-    /// The `size` users with the largest or smallest measure among those with an event of it or a
-    /// value of the attribute. Who has events but no value (the average of nothing), or a value that
+    /// The `size` users with the largest or smallest measure among those with an event of it, or a
+    /// value of an attribute or bucket in it. Who has events but no value (the average of nothing), or a value that
     /// is no number to compare (NaN), counts among those the per cent are of, yet is never selected.
     fn rank(
         &self,
@@ -211,20 +233,20 @@ impl<'a> Evaluation<'a> {
         let mut ranked = Vec::new();
         for (position, person) in self.world.people.iter().enumerate() {
             let user = self.about(person);
-            let number = user.measure(measure)?;
-            let is_candidate = match measure::events_of(measure) {
-                Some(of) => !user.events(of)?.is_empty(),
-                None => number.is_some(),
-            };
-            if is_candidate {
+            if user.is_candidate(measure)? {
                 candidates += 1;
-                let rankable = number.filter(|number| !number.to_f64().is_nan());
+                let rankable = user
+                    .measure(measure)?
+                    .filter(|number| !number.to_f64().is_nan());
                 ranked.extend(rankable.map(|number| (number, position)));
             }
         }
         let size = match size {
             RankSize::Users(users) => users,
-            RankSize::Percent(percent) => (candidates as f64 * percent / 100.0).floor() as u64,
+            // The whole numbers whose hundredfold is not more than so many times the percentage.
+            RankSize::Percent(percent) => (1..=candidates)
+                .take_while(|&size| !measure::exceeds(100 * size, candidates, percent))
+                .count() as u64,
         };
         ranked.sort_by(|(left, left_position), (right, right_position)| {
             let order = compare_numbers(*left, *right).unwrap_or(Ordering::Equal);

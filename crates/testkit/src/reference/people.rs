@@ -42,6 +42,12 @@ impl Person {
             .rfind(|row| row.since.is_none_or(|since| since < as_of))?;
         last.value.clone().map(Value::Text)
     }
+
+    /// The instants of a property's rows that have one.
+    pub(super) fn updates(&self, name: &str) -> impl Iterator<Item = i64> {
+        let rows = self.history.get(name).into_iter().flatten();
+        rows.filter_map(|row| row.since)
+    }
 }
 
 pub(super) fn gather(data: &Data) -> Reference {
