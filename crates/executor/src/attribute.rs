@@ -151,11 +151,6 @@ impl<'a> Attribute<'a> {
         texts.max().unwrap_or(0)
     }
 
-    /// The value that a code of the attribute's text stands for, the cast applied.
-    pub(crate) fn value_of_code(&self, code: u32) -> Option<ValueRef<'a>> {
-        ValueRef::Text(Cow::Borrowed(self.text(code)?)).cast(self.values.cast)
-    }
-
     /// Writes the code of each user's text as of the instant, one that stands for nothing where there
     /// is none; whether text is all there can be.
     pub(crate) fn codes(&self, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) -> bool {

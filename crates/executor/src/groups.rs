@@ -68,7 +68,7 @@ impl Groups {
         self.count_gathered();
         for (code, &count) in self.by_code.iter().enumerate() {
             if count > 0 {
-                match attribute.value_of_code(code as u32) {
+                match attribute.value_of_code(Some(code as u32)) {
                     Some(value) => self.counted.push((owned(value), count)),
                     // What cannot be changed as asked is missing.
                     None => self.missing += count,
