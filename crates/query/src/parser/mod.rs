@@ -21,8 +21,6 @@ use crowdset_types::Number;
 /// How deeply conditions, predicates and anchors may be nested.
 pub(crate) const DEPTH_MAX: usize = 128;
 
-/// Words of the language that a later version knows, so that they are not called typing errors.
-
 /// The error has been reported; who gets this only has to stop.
 #[derive(Debug)]
 struct Reported;

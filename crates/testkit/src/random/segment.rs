@@ -92,7 +92,7 @@ impl Maker<'_> {
                     test: self.test(kind),
                 }
             }
-            15..=26 => ExprKind::Did(self.event_window(2)),
+            17..=26 => ExprKind::Did(self.event_window(2)),
             27..=39 => ExprKind::Measure {
                 measure: self.measure(),
                 test: self.number_test(),
