@@ -150,6 +150,10 @@ impl Parser<'_> {
                 Token::End | Token::Comma => return false,
                 Token::Star | Token::Slash => return true,
                 Token::Plus | Token::Minus if follows_operand => return true,
+                // A sign before a number belongs to it.
+                Token::Minus if compared && self.ahead(count + 1).token != Token::Number => {
+                    return true;
+                }
                 Token::Open if is_comparison(previous) => return true,
                 Token::Word if self.is_word_at(count, "and") || self.is_word_at(count, "or") => {
                     return false;
