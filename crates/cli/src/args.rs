@@ -151,6 +151,9 @@ pub(crate) enum Command {
         crowdset fmt \"DID( purchase , last 720 hours )\"\n  \
         crowdset fmt @trial.segment --json")]
     Fmt(Fmt),
+    /// Print the JSON Schema of the JSON form of segments, for editors and user interfaces.
+    #[command(after_help = "Example:\n  crowdset schema > segment.schema.json")]
+    Schema,
 }
 
 /// Words of `breakdown`.

@@ -55,7 +55,7 @@ fn every_command_has_help_with_an_example() {
     let help = world.ok(&["--help"]);
     for command in [
         "demo", "load", "count", "members", "eval", "explain", "stats", "verify", "generate",
-        "check", "fmt",
+        "check", "fmt", "schema",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),
@@ -101,6 +101,12 @@ fn a_wrong_segment_is_2_with_its_place() {
             said.err
         );
     }
+}
+
+#[test]
+fn schema_prints_what_is_published() {
+    let published = include_str!("../../../docs/segment.schema.json");
+    assert_eq!(World::new().ok(&["schema"]), published);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub use crowdset_executor::{
 };
 pub use crowdset_query::{
     Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,
-    Severity, Suggestion,
+    Severity, Suggestion, json_schema,
 };
 pub use crowdset_types::{
     DurationMillis, Number, ParseTimeError, TimeRange, TimestampMillis, Value,

@@ -47,8 +47,11 @@
 
 mod place;
 mod read;
+mod schema;
 mod sequence;
 mod write;
+
+pub use schema::json_schema;
 
 use crate::ast::Segment;
 use crate::ast::Span;

@@ -90,6 +90,7 @@ pub use catalog::{Catalog, TypeSet};
 pub use checks::nearest as nearest_name;
 pub use diagnostic::{Diagnostic, LocatedDiagnostic, SegmentError, Severity, Suggestion};
 pub use drift::{Drift, DriftEdge, DriftInstants, calendar_edge};
+pub use json::json_schema;
 pub use plan::{
     HistoryExtent, Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvent, PlanEvents,
     PlanHop, PlanKind, PlanLiteral, PlanMeasure, PlanNode, PlanOccurrence, PlanOccurrenceTest,

@@ -11,6 +11,7 @@ mod generate;
 mod load;
 mod members;
 mod saved;
+mod schema;
 mod stats;
 mod verify;
 mod why;
@@ -42,6 +43,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(&args, &mut meaning),
         Command::Check(args) => check::run(&args, &mut meaning),
         Command::Fmt(args) => fmt::run(&args, &mut meaning),
+        Command::Schema => schema::run(&mut meaning),
     }?;
     meaning.out.flush()?;
     Ok(())

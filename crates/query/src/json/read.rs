@@ -103,7 +103,7 @@ fn measure_levels(measure: &Measure) -> usize {
     }
 }
 
-const NODES: [&str; 22] = [
+pub(super) const NODES: [&str; 22] = [
     "and",
     "or",
     "not",
@@ -127,7 +127,7 @@ const NODES: [&str; 22] = [
     "segment",
     "list",
 ];
-const MEASURES: [&str; 16] = [
+pub(super) const MEASURES: [&str; 16] = [
     "arithmetic",
     "negative",
     "bucket",
@@ -145,8 +145,22 @@ const MEASURES: [&str; 16] = [
     "days_since_last",
     "attr",
 ];
-const SELECTORS: [&str; 3] = ["event", "any_event", "any_of"];
-const PREDICATES: [&str; 6] = ["and", "or", "not", "prop", "hour", "weekday"];
+pub(super) const SELECTORS: [&str; 3] = ["event", "any_event", "any_of"];
+pub(super) const PREDICATES: [&str; 6] = ["and", "or", "not", "prop", "hour", "weekday"];
+
+pub(super) const WINDOWS: [&str; 9] = [
+    "last",
+    "between",
+    "since",
+    "before",
+    "after",
+    "today",
+    "yesterday",
+    "this",
+    "on",
+];
+
+pub(super) const ANCHORS: [&str; 4] = ["first", "last", "nth", "attr"];
 
 pub(super) struct Reader {
     depth: usize,
@@ -401,17 +415,6 @@ impl Reader {
     }
 
     fn bare_window(&mut self, place: &Place<'_>) -> Read<Window> {
-        const WINDOWS: [&str; 9] = [
-            "last",
-            "between",
-            "since",
-            "before",
-            "after",
-            "today",
-            "yesterday",
-            "this",
-            "on",
-        ];
         if place.value == "ever" {
             return Ok(Window::Ever);
         }
@@ -475,7 +478,6 @@ impl Reader {
     }
 
     fn anchor(&mut self, place: &Place<'_>) -> Read<Anchor> {
-        const ANCHORS: [&str; 4] = ["first", "last", "nth", "attr"];
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&ANCHORS) else {
             return Err(place.error("an anchor has one of the keys first, last, nth and attr"));
