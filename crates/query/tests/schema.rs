@@ -256,8 +256,6 @@ fn apply(change: &Change, json: &mut Value, at: Index) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn every_tree_is_valid_and_changed_ones_are_judged_alike(
         segment in segment(), changes in prop::collection::vec((any::<Index>(), change()), 20),
