@@ -57,6 +57,16 @@ pub(super) fn segment(json: &Value) -> Read<Segment> {
     })
 }
 
+fn no_condition(place: &Place<'_>, fields: &Fields<'_>) -> Diagnostic {
+    let known = NODES.join(", ");
+    let first = fields.object.keys().next().map_or("", String::as_str);
+    let finding = place.error("this object is no condition");
+    match nearest(first, NODES.into_iter()) {
+        Some(key) => finding.help(format!("did you mean `{key}` instead of `{first}`?")),
+        None => finding.help(format!("a condition has one of the keys {known}")),
+    }
+}
+
 fn too_deep(place: &Place<'_>) -> Diagnostic {
     Diagnostic::error(
         "too-deep",
@@ -179,41 +189,62 @@ impl Reader {
     }
 
     fn node(&mut self, place: &Place<'_>) -> Read<Expr> {
-        self.nested(place, |reader| reader.node_kind(place))
-            .map(Expr::from)
+        // Without a closure: every level has one frame less.
+        if self.depth == TREE_DEPTH_MAX {
+            return Err(too_deep(place));
+        }
+        self.depth += 1;
+        let kind = self.node_kind(place);
+        self.depth -= 1;
+        Ok(kind?.into())
     }
 
+    /// What nests is read by functions of their own: their frames are what deep nesting piles up.
     fn node_kind(&mut self, place: &Place<'_>) -> Read<ExprKind> {
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&NODES) else {
-            let known = NODES.join(", ");
-            let first = fields.object.keys().next().map_or("", String::as_str);
-            let finding = place.error("this object is no condition");
-            return Err(match nearest(first, NODES.into_iter()) {
-                Some(key) => finding.help(format!("did you mean `{key}` instead of `{first}`?")),
-                None => finding.help(format!("a condition has one of the keys {known}")),
-            });
+            return Err(no_condition(place, &fields));
         };
         let of = fields.need(kind)?;
         let node = match kind {
-            "and" | "or" => {
-                let is_and = kind == "and";
-                let mut parts = Vec::new();
-                for part in of.list()? {
-                    match self.node(&part)?.kind {
-                        ExprKind::And(inner) if is_and => parts.extend(inner),
-                        ExprKind::Or(inner) if !is_and => parts.extend(inner),
-                        single => parts.push(single.into()),
-                    }
-                }
-                match parts.len() {
-                    0 => return Err(of.error("the list is empty; it needs at least one condition")),
-                    1 => parts.swap_remove(0).kind,
-                    _ if is_and => ExprKind::And(parts),
-                    _ => ExprKind::Or(parts),
-                }
+            "and" | "or" => self.joined(kind == "and", &of)?,
+            "not" => self.negated(&of)?,
+            _ => self.leaf(kind, &of, place, &mut fields)?,
+        };
+        fields.finish_kind(kind, &NODES)?;
+        Ok(node)
+    }
+
+    fn negated(&mut self, of: &Place<'_>) -> Read<ExprKind> {
+        Ok(ExprKind::Not(Box::new(self.node(of)?)))
+    }
+
+    fn joined(&mut self, is_and: bool, of: &Place<'_>) -> Read<ExprKind> {
+        let mut parts = Vec::new();
+        for part in of.list()? {
+            match self.node(&part)?.kind {
+                ExprKind::And(inner) if is_and => parts.extend(inner),
+                ExprKind::Or(inner) if !is_and => parts.extend(inner),
+                single => parts.push(single.into()),
             }
-            "not" => ExprKind::Not(Box::new(self.node(&of)?)),
+        }
+        Ok(match parts.len() {
+            0 => return Err(of.error("the list is empty; it needs at least one condition")),
+            1 => parts.swap_remove(0).kind,
+            _ if is_and => ExprKind::And(parts),
+            _ => ExprKind::Or(parts),
+        })
+    }
+
+    /// A condition without conditions inside, of the key `kind`.
+    fn leaf(
+        &mut self,
+        kind: &str,
+        of: &Place<'_>,
+        place: &Place<'_>,
+        fields: &mut Fields<'_>,
+    ) -> Read<ExprKind> {
+        Ok(match kind {
             "everyone" => {
                 of.is_true()?;
                 ExprKind::Everyone
@@ -222,36 +253,36 @@ impl Reader {
                 of.is_true()?;
                 ExprKind::Nobody
             }
-            "user_id" => ExprKind::UserId(user_ids(&of)?),
-            "attr" if of.value == "user_id" => user_id_test(&mut fields)?,
+            "user_id" => ExprKind::UserId(user_ids(of)?),
+            "attr" if of.value == "user_id" => user_id_test(fields)?,
             "attr" => {
-                let operand = attribute_operand(&of, &mut fields)?;
-                let test = test(&mut fields, place, &Operand::Property(String::new()))?;
+                let operand = attribute_operand(of, fields)?;
+                let test = test(fields, place, &Operand::Property(String::new()))?;
                 ExprKind::Attribute { operand, test }
             }
-            "did" => ExprKind::Did(self.events(&of)?),
+            "did" => ExprKind::Did(self.events(of)?),
             "measure" => {
-                let measure = self.measure(&of)?;
-                self.measure_condition(measure, &mut fields)?
+                let measure = self.measure(of)?;
+                self.measure_condition(measure, fields)?
             }
-            "had" => self.had(&of)?,
-            "changed" => self.changed(&of)?,
-            "held" => held(&of)?,
+            "had" => self.had(of)?,
+            "changed" => self.changed(of)?,
+            "held" => held(of)?,
             "first" | "last" | "nth" => {
-                let occurrence = self.occurrence(kind, &of)?;
+                let occurrence = self.occurrence(kind, of)?;
                 let test = if let Some(window) = fields.take("in") {
                     OccurrenceTest::When(self.window(&window)?)
                 } else {
-                    let operand = operand(&mut fields, place, &["event", "event_name"])?;
-                    let test = test(&mut fields, place, &operand)?;
+                    let operand = operand(fields, place, &["event", "event_name"])?;
+                    let test = test(fields, place, &operand)?;
                     OccurrenceTest::Property { operand, test }
                 };
                 ExprKind::Occurrence { occurrence, test }
             }
-            "sequence" => self.sequence(&of)?,
+            "sequence" => self.sequence(of)?,
             "segment" => ExprKind::SavedSegment(of.text("the name of a saved segment")?.to_owned()),
             "list" => ExprKind::StaticList(of.text("the name of a list")?.to_owned()),
-            "stopped" | "restarted" => self.lifecycle(kind, &of)?,
+            "stopped" | "restarted" => self.lifecycle(kind, of)?,
             _ => {
                 let end = if kind == "top" {
                     RankEnd::Top
@@ -264,9 +295,7 @@ impl Reader {
                 inner.finish()?;
                 ExprKind::Rank { end, size, measure }
             }
-        };
-        fields.finish_kind(kind, &NODES)?;
-        Ok(node)
+        })
     }
 
     /// A selector and a window, and no other key.
@@ -520,18 +549,39 @@ impl Reader {
         })
     }
 
+    /// As with conditions, what nests is apart from what does not.
     fn measure(&mut self, place: &Place<'_>) -> Read<Measure> {
         if place.value.is_number() {
             return place.number().map(Measure::Number);
         }
         let mut fields = place.object()?;
         let Some(kind) = fields.which(&MEASURES) else {
-            return Err(place.error("this object is no measure").help(format!(
-                "a measure has one of the keys {}",
-                MEASURES.join(", ")
-            )));
+            return Err(no_measure(place));
         };
         let of = fields.need(kind)?;
+        let measure = match kind {
+            "negative" => self.nested_measure(&of, |reader| reader.negative(&of))?,
+            "arithmetic" => self.nested_measure(&of, |reader| reader.arithmetic(&of))?,
+            _ => self.single_measure(kind, &of, &mut fields)?,
+        };
+        fields.finish_kind(kind, &MEASURES)?;
+        Ok(measure)
+    }
+
+    fn negative(&mut self, of: &Place<'_>) -> Read<Measure> {
+        let inner = self.measure(of)?;
+        if let Measure::Number(_) = inner {
+            return Err(of.error("the negative of a number is a number"));
+        }
+        Ok(Measure::Negative(Box::new(inner)))
+    }
+
+    fn single_measure(
+        &mut self,
+        kind: &str,
+        of: &Place<'_>,
+        fields: &mut Fields<'_>,
+    ) -> Read<Measure> {
         let function = match kind {
             "sum" => Some(Aggregate::Sum),
             "min" => Some(Aggregate::Min),
@@ -540,10 +590,10 @@ impl Reader {
             "distinct" => Some(Aggregate::Distinct),
             _ => None,
         };
-        let measure = match (function, kind) {
+        Ok(match (function, kind) {
             (Some(function), _) => {
                 let mut inner = of.object()?;
-                let events = self.selector(&of, &mut inner)?;
+                let events = self.selector(of, &mut inner)?;
                 let property_place = inner.need("prop")?;
                 let property = path(&property_place)?;
                 if property_place.value == "event_name" || property_place.value == "timestamp" {
@@ -563,25 +613,15 @@ impl Reader {
                 }
             }
             (None, "bucket") => Measure::Bucket(of.text("a salt")?.to_owned()),
-            (None, "negative") => {
-                let inner = self.nested_measure(&of, |reader| reader.measure(&of))?;
-                if let Measure::Number(_) = inner {
-                    return Err(of.error("the negative of a number is a number"));
-                }
-                Measure::Negative(Box::new(inner))
-            }
-            (None, "arithmetic") => {
-                Measure::Arithmetic(self.nested_measure(&of, |reader| reader.arithmetic(&of))?)
-            }
-            (None, "count") => Measure::Count(self.events(&of)?),
-            (None, "days") => self.calendar_measure(PeriodUnit::Day, &of)?,
-            (None, "weeks") => self.calendar_measure(PeriodUnit::Week, &of)?,
-            (None, "months") => self.calendar_measure(PeriodUnit::Month, &of)?,
-            (None, "periods") => self.periods(&of)?,
-            (None, "days_since_first") => Measure::DaysSinceFirst(self.events(&of)?),
-            (None, "days_since_last") => Measure::DaysSinceLast(self.events(&of)?),
+            (None, "count") => Measure::Count(self.events(of)?),
+            (None, "days") => self.calendar_measure(PeriodUnit::Day, of)?,
+            (None, "weeks") => self.calendar_measure(PeriodUnit::Week, of)?,
+            (None, "months") => self.calendar_measure(PeriodUnit::Month, of)?,
+            (None, "periods") => self.periods(of)?,
+            (None, "days_since_first") => Measure::DaysSinceFirst(self.events(of)?),
+            (None, "days_since_last") => Measure::DaysSinceLast(self.events(of)?),
             (None, _) => {
-                let operand = attribute_operand(&of, &mut fields)?;
+                let operand = attribute_operand(of, fields)?;
                 if operand.attribute.table.is_none() {
                     return Err(of.error(
                         "a measure names the table of its attribute: `users.x` or `property.x`",
@@ -589,10 +629,15 @@ impl Reader {
                 }
                 Measure::Attribute(operand)
             }
-        };
-        fields.finish_kind(kind, &MEASURES)?;
-        Ok(measure)
+        })
     }
+}
+
+fn no_measure(place: &Place<'_>) -> Diagnostic {
+    place.error("this object is no measure").help(format!(
+        "a measure has one of the keys {}",
+        MEASURES.join(", ")
+    ))
 }
 
 /// What attributes were, and what measures are compared with.
@@ -635,7 +680,7 @@ impl Reader {
     }
 
     /// `[MEASURE, "-", MEASURE, …]`.
-    fn arithmetic(&mut self, place: &Place<'_>) -> Read<Arithmetic> {
+    fn arithmetic(&mut self, place: &Place<'_>) -> Read<Measure> {
         const OPS: [ArithmeticOp; 4] = [
             ArithmeticOp::Add,
             ArithmeticOp::Subtract,
@@ -666,7 +711,7 @@ impl Reader {
             }
             parts.push((op, self.measure(&pair[1])?));
         }
-        Ok(Arithmetic { first, rest: parts })
+        Ok(Measure::Arithmetic(Arithmetic { first, rest: parts }))
     }
 
     fn had(&mut self, place: &Place<'_>) -> Read<ExprKind> {
