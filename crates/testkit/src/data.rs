@@ -77,15 +77,21 @@ pub struct EventRow {
     pub timestamp_ms: i64,
     /// With which properties.
     pub properties: serde_json::Map<String, Json>,
+    /// What stands in further columns of the table, all of doubles, which may be NaN as no JSON is.
+    /// They win over a JSON key of the same name; a null has no entry.
+    pub columns: BTreeMap<String, f64>,
 }
 
 impl EventRow {
     /// The properties as the language sees them: nested objects are dotted paths, null is missing,
-    /// and an object has no value of its own.
+    /// and an object has no value of its own. Columns win.
     pub fn values(&self) -> BTreeMap<String, Value> {
         let mut values = BTreeMap::new();
         for (key, value) in &self.properties {
             flatten(key, value, &mut values);
+        }
+        for (name, value) in &self.columns {
+            values.insert(name.clone(), Value::Float(*value));
         }
         values
     }

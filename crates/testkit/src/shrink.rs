@@ -38,6 +38,7 @@ enum Removal {
     Properties(Range<usize>),
     Users(Range<usize>),
     Key(usize, String),
+    EventColumn(usize, String),
     Column(usize, String),
     Segment(String),
     List(String),
@@ -54,6 +55,7 @@ impl Removal {
                 .iter_mut()
                 .for_each(|users| drop(users.drain(rows.clone()))),
             Self::Key(event, key) => drop(data.events[*event].properties.remove(key)),
+            Self::EventColumn(event, name) => drop(data.events[*event].columns.remove(name)),
             Self::Segment(name) => drop(data.segments.remove(name)),
             Self::List(name) => drop(data.lists.remove(name)),
             Self::Column(user, name) => {
@@ -93,6 +95,12 @@ fn smaller_worlds<'a>(data: &'a Data, segment: &Segment) -> impl Iterator<Item =
                 .properties
                 .keys()
                 .map(|key| Removal::Key(index, key.clone())),
+        );
+        removals.extend(
+            event
+                .columns
+                .keys()
+                .map(|name| Removal::EventColumn(index, name.clone())),
         );
     }
     for (index, user) in data.users.iter().flatten().enumerate() {

@@ -16,7 +16,8 @@
 //!
 //! `segments = { paying = "did(purchase)" }` and `lists = { friends = ["u1", "u3"] }` are what is saved.
 //! Without `users` no users table is given. A value left out is null. A property without `at` was
-//! never said to be updated; the table has the column if any row has it, or if `history = true`. A
+//! never said to be updated; the table has the column if any row has it, or if `history = true`. Behind
+//! an event's JSON may stand what further columns of doubles hold, as TOML: `"{ price = nan }"`. A
 //! case may bring rows and an `as_of` of its own, which then replace the file's, and instead of
 //! `expect` an `error`, a part of the message.
 
@@ -302,17 +303,17 @@ fn user_row(row: &toml::Table) -> Result<UserRow, String> {
 }
 
 fn event_row(row: &[String]) -> Result<EventRow, String> {
-    let (event_id, user_id, event_name, at, properties) = match row {
-        [event_id, user_id, event_name, at] => (event_id, user_id, event_name, at, "{}"),
-        [event_id, user_id, event_name, at, properties] => {
-            (event_id, user_id, event_name, at, properties.as_str())
-        }
-        _ => {
-            return Err(format!(
-                "{row:?} is no event: id, user, name, time and perhaps properties"
-            ));
-        }
+    let [event_id, user_id, event_name, at, rest @ ..] = row else {
+        return Err(not_an_event(row));
     };
+    let (properties, columns) = match rest {
+        [] => ("{}", "{}"),
+        [properties] => (properties.as_str(), "{}"),
+        [properties, columns] => (properties.as_str(), columns.as_str()),
+        _ => return Err(not_an_event(row)),
+    };
+    let columns: EventColumns = toml::from_str(&format!("columns = {columns}"))
+        .map_err(|error| format!("{columns}: {error}"))?;
     Ok(EventRow {
         event_id: event_id.clone(),
         user_id: user_id.clone(),
@@ -320,13 +321,22 @@ fn event_row(row: &[String]) -> Result<EventRow, String> {
         timestamp_ms: instant(at)?,
         properties: serde_json::from_str(properties)
             .map_err(|error| format!("{properties}: {error}"))?,
+        columns: columns.columns,
     })
 }
 
-/// Writes a case in the form that [`parse`] reads, ready to be put into `data/suite`.
-///
-/// A number that no TOML holds (NaN of a users column is one that it does) is not written; the
-/// segment is its canonical text.
+/// The columns of doubles behind an event.
+#[derive(Deserialize)]
+struct EventColumns {
+    columns: BTreeMap<String, f64>,
+}
+
+fn not_an_event(row: &[String]) -> String {
+    format!("{row:?} is no event: id, user, name, time, and perhaps properties and columns")
+}
+
+/// Writes a case in the form that [`parse`] reads, ready to be put into `data/suite`; the segment is
+/// its canonical text.
 pub fn print(
     name: &str,
     data: &Data,
@@ -356,8 +366,7 @@ pub fn print(
                 let value = match value {
                     Value::Bool(value) => value.to_string(),
                     Value::Integer(value) => value.to_string(),
-                    Value::Float(value) if value.is_nan() => "nan".to_owned(),
-                    Value::Float(value) => format!("{value:?}"),
+                    Value::Float(value) => double(*value),
                     Value::Text(text) | Value::Array(text) => quoted(text),
                     Value::Time(at) => TimestampMillis(*at).to_string(),
                 };
@@ -371,14 +380,21 @@ pub fn print(
     for event in &data.events {
         let at = TimestampMillis(event.timestamp_ms).to_string();
         let properties = serde_json::Value::Object(event.properties.clone()).to_string();
-        let texts = [
-            &event.event_id,
-            &event.user_id,
-            &event.event_name,
-            &at,
-            &properties,
-        ]
-        .map(|text| quoted(text));
+        let mut texts = vec![
+            quoted(&event.event_id),
+            quoted(&event.user_id),
+            quoted(&event.event_name),
+            quoted(&at),
+            quoted(&properties),
+        ];
+        if !event.columns.is_empty() {
+            let columns: Vec<String> = event
+                .columns
+                .iter()
+                .map(|(name, value)| format!("{} = {}", quoted(name), double(*value)))
+                .collect();
+            texts.push(quoted(&format!("{{ {} }}", columns.join(", "))));
+        }
         let _ = writeln!(out, "  [{}],", texts.join(", "));
     }
     out.push_str("]\n");
@@ -422,6 +438,16 @@ pub fn print(
         expect.join(", ")
     );
     out
+}
+
+/// A TOML number.
+fn double(value: f64) -> String {
+    if value.is_nan() {
+        // Its sign would be lost, but nothing asks for it.
+        "nan".to_owned()
+    } else {
+        format!("{value:?}")
+    }
 }
 
 /// A TOML string: literal where it can be, else with escapes.

@@ -15,7 +15,7 @@ use crowdset::{
 use crowdset_testkit::random::Rng;
 use crowdset_testkit::{Data, EventRow, IdKind, PropertyRow, UserRow};
 use crowdset_types::{TimestampMillis, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -132,7 +132,7 @@ fn event_batch(events: &[EventRow], user_ids: IdKind, event_ids: IdKind) -> Reco
         .iter()
         .map(|event| serde_json::Value::Object(event.properties.clone()).to_string())
         .collect();
-    batch(vec![
+    let mut columns = vec![
         (
             "event_id".to_owned(),
             ids(event_ids, events.iter().map(|event| &event.event_id)),
@@ -153,7 +153,16 @@ fn event_batch(events: &[EventRow], user_ids: IdKind, event_ids: IdKind) -> Reco
             "properties".to_owned(),
             texts(properties.iter().map(|text| Some(text.as_str()))),
         ),
-    ])
+    ];
+    let further: BTreeSet<&String> = events
+        .iter()
+        .flat_map(|event| event.columns.keys())
+        .collect();
+    for name in further {
+        let values = events.iter().map(|event| event.columns.get(name).copied());
+        columns.push((name.clone(), Arc::new(values.collect::<Float64Array>())));
+    }
+    batch(columns)
 }
 
 fn property_batch(rows: &[PropertyRow], data: &Data) -> RecordBatch {

@@ -4,6 +4,7 @@ use super::Rng;
 use crate::data::{Data, EventRow, IdKind, PropertyRow, UserRow};
 use crowdset_types::{TimestampMillis, Value};
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 
 pub(super) const SECOND: i64 = 1_000;
 pub(super) const HOUR: i64 = 3_600_000;
@@ -82,7 +83,7 @@ pub fn world_among(seed: u64, fillers: usize) -> World {
         },
         ..Data::default()
     };
-    let user_count = if rng.chance(70) {
+    let user_count = if rng.chance(50) {
         rng.between(1, 5)
     } else {
         rng.between(6, 12)
@@ -106,6 +107,7 @@ pub fn world_among(seed: u64, fillers: usize) -> World {
     } else {
         rng.between(10, 40)
     };
+    let has_columns = rng.chance(50);
     for number in 0..events {
         let is_duplicate = !data.events.is_empty() && rng.chance(6);
         let event_id = if is_duplicate {
@@ -121,6 +123,7 @@ pub fn world_among(seed: u64, fillers: usize) -> World {
             event_name: (*rng.pick(&EVENTS)).to_owned(),
             timestamp_ms: if wanders { instant(rng, centre) } else { near },
             properties: properties(rng),
+            columns: event_columns(rng, has_columns),
         });
     }
     for number in 0..rng.between(0, 14) {
@@ -193,6 +196,7 @@ pub fn busy_world(seed: u64) -> World {
     let data = &mut world.data;
     let busiest = rng.pick(&world.ids).clone();
     let centre = world.as_of[0].0;
+    let has_columns = rng.chance(50);
     for number in 0..rng.between(2_000, 6_000) {
         let user_id = match rng.below(4) {
             0 | 1 => busiest.clone(),
@@ -227,6 +231,7 @@ pub fn busy_world(seed: u64) -> World {
             event_name: (*rng.pick(&EVENTS[..2])).to_owned(),
             timestamp_ms: centre + DAY - rng.below(90 * DAY as usize) as i64,
             properties,
+            columns: event_columns(rng, has_columns),
         });
     }
     world
@@ -296,7 +301,7 @@ fn users(
     rows
 }
 
-fn columns(rng: &mut Rng, instants: &[i64]) -> std::collections::BTreeMap<String, Value> {
+fn columns(rng: &mut Rng, instants: &[i64]) -> BTreeMap<String, Value> {
     let text = |text: &&str| Value::Text((*text).to_owned());
     let all = [
         ("plan", text(rng.pick(&["free", "pro", "FREE", "", "fr%e"]))),
@@ -316,7 +321,7 @@ fn columns(rng: &mut Rng, instants: &[i64]) -> std::collections::BTreeMap<String
         ),
         ("only_once", text(&"x")),
     ];
-    let mut columns = std::collections::BTreeMap::new();
+    let mut columns = BTreeMap::new();
     for (name, value) in all {
         if rng.chance(if name == "only_once" { 10 } else { 65 }) {
             columns.insert(name.to_owned(), value);
@@ -363,6 +368,19 @@ fn property_row(
             Some(*rng.pick(instants))
         },
     }
+}
+
+/// What columns of doubles hold beside an event's JSON, in a world that has them: of a name that JSON
+/// uses too, and NaN, which JSON has no word for.
+fn event_columns(rng: &mut Rng, has_columns: bool) -> BTreeMap<String, f64> {
+    let mut columns = BTreeMap::new();
+    for name in ["n", "cart.total"] {
+        if has_columns && rng.chance(25) {
+            let value = *rng.pick(&[f64::NAN, 1.0, 2.0, 5.0]);
+            columns.insert(name.to_owned(), value);
+        }
+    }
+    columns
 }
 
 /// Properties of an event: mostly of few types, sometimes of another, null or missing.
