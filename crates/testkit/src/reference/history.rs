@@ -1,5 +1,6 @@
 //! What attributes were.
 
+use super::measure::is_same;
 use super::window::Instants;
 use super::{Inquiry, ReferenceError, value};
 use crowdset_query::{
@@ -95,7 +96,7 @@ impl Inquiry<'_> {
             let before = self.attribute_at(attribute, earlier)?;
             let after = self.attribute_at(attribute, at)?;
             if let (Some(before), Some(after)) = (before, after)
-                && before != after
+                && !is_same(&before, &after)
                 && is(&before, from)?
                 && is(&after, to)?
             {

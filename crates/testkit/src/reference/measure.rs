@@ -209,7 +209,7 @@ fn aggregate(function: Aggregate, values: Vec<Value>) -> Option<Number> {
 
 /// One distinct value or two: of one type and equal; an array is one value by what it holds, and so
 /// is what is no number.
-fn is_same(left: &Value, right: &Value) -> bool {
+pub(super) fn is_same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Float(left), Value::Float(right)) if left.is_nan() => right.is_nan(),
         (Value::Array(left), Value::Array(right)) => left == right,
