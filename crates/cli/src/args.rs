@@ -8,6 +8,7 @@
 )]
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The whole command line.
@@ -36,6 +37,24 @@ pub(crate) struct CommandLine {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl CommandLine {
+    /// The words of a command line, ready to be parsed. A segment may begin with `--`, a comment that
+    /// ends with its line. Where many segments stand, a space before it keeps it from being taken for
+    /// a flag; allowing hyphens there would take the flags behind it for segments.
+    pub(crate) fn words(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+        let mut words: Vec<OsString> = typed.into_iter().collect();
+        if words.iter().any(|word| word == "overlap") {
+            for word in &mut words {
+                let comment = word.to_str().filter(|text| text.starts_with("--"));
+                if let Some(text) = comment.filter(|text| text.contains('\n')) {
+                    *word = OsString::from(format!(" {text}"));
+                }
+            }
+        }
+        words
+    }
 }
 
 /// Flags that every command understands.
@@ -81,6 +100,7 @@ pub(crate) enum Command {
     /// Print the ids of the users a segment selects, ascending.
     #[command(after_help = "Examples:\n  \
         crowdset members store \"not did(purchase, last 90 days)\" | head\n  \
+        crowdset members store @lapsed.segment --format csv --with email,property.industry\n  \
         crowdset members store @lapsed.segment --format parquet -o lapsed.parquet")]
     Members(Members),
     /// Answer many segments in one pass.
@@ -403,6 +423,10 @@ pub(crate) struct Members {
     /// How to write the ids.
     #[arg(long, value_enum, default_value_t = MemberFormat::Lines, value_name = "FORMAT")]
     pub(crate) format: MemberFormat,
+    /// Add these attributes as columns, with their values as of the instant: users.x, property.x, bare names, or
+    /// casts such as number(property.seats), with commas between them. For csv, ndjson, parquet and arrow.
+    #[arg(long, value_name = "COL,…")]
+    pub(crate) with: Vec<String>,
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -417,8 +441,24 @@ pub(crate) enum MemberFormat {
     Csv,
     /// One JSON object {"user_id": …} a line.
     Ndjson,
-    /// A Parquet file of one column, user_id.
+    /// A Parquet file with the column user_id.
     Parquet,
+    /// An Arrow IPC file with the column user_id; the IPC stream on standard output.
+    Arrow,
+    /// The ids themselves as a portable roaring bitmap, of 64 bits if any id of the store needs more than 32. For ids that are integers from 0 on.
+    Roaring,
+}
+
+impl MemberFormat {
+    /// Whether it can hold more than ids.
+    pub(crate) fn has_columns(self) -> bool {
+        !matches!(self, Self::Lines | Self::Roaring)
+    }
+
+    /// Whether it is no text.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow | Self::Roaring)
+    }
 }
 
 /// Words of `eval`.
@@ -517,5 +557,21 @@ mod tests {
                 assert_eq!(count.segment, segment);
             }
         }
+    }
+
+    #[test]
+    fn any_of_many_segments_may_begin_with_a_comment() {
+        let comment = "-- lapsed\ndid(x)";
+        let typed = [
+            "crowdset", "overlap", "store", comment, "a", comment, "--json",
+        ];
+        let words = CommandLine::words(typed.map(OsString::from));
+        let line = CommandLine::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+        assert!(line.common.json);
+        let Command::Overlap(overlap) = line.command else {
+            panic!("not overlap")
+        };
+        let segments: Vec<&str> = overlap.segments.iter().map(|word| word.trim()).collect();
+        assert_eq!(segments, [comment, "a", comment]);
     }
 }

@@ -13,6 +13,7 @@ mod progress;
 use crate::args::CommandLine;
 use clap::Parser;
 use clap::error::ErrorKind;
+use std::env;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let line = match CommandLine::try_parse() {
+    let line = match CommandLine::try_parse_from(CommandLine::words(env::args_os())) {
         Ok(line) => line,
         Err(error) => {
             // Help that nobody reads to its end is no error either, so the result does not matter.

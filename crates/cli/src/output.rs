@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -96,9 +97,30 @@ pub(crate) fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<
     Ok(())
 }
 
+/// An id as JSON: a number if ids are integers.
+pub(crate) fn id_json(id: &str, integers: bool) -> Value {
+    if integers {
+        if let Ok(number) = id.parse::<i64>() {
+            return number.into();
+        }
+        if let Ok(number) = id.parse::<u64>() {
+            return number.into();
+        }
+    }
+    id.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn integer_ids_are_json_numbers() {
+        assert_eq!(id_json("12", true), json!(12));
+        assert_eq!(id_json("18446744073709551615", true), json!(u64::MAX));
+        assert_eq!(id_json("12", false), json!("12"));
+    }
 
     #[test]
     fn numbers_sizes_and_durations_read_well() {

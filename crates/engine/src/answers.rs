@@ -33,6 +33,8 @@ pub struct Overlap {
     pub as_of: AsOf,
     /// `sizes[i][j]` is what segments `i` and `j` have in common, `sizes[i][i]` the size of `i`.
     pub sizes: Vec<Vec<u64>>,
+    /// For each segment, what its definition says that is legal and yet probably not meant.
+    pub warnings: Vec<Vec<Diagnostic>>,
 }
 
 /// Who came and who went between two instants.
@@ -107,6 +109,28 @@ impl Snapshot {
     /// # Errors
     ///
     /// As [`Snapshot::evaluate`]; one segment that fails fails all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::arrow::array::StringArray;
+    /// use crowdset::arrow::record_batch::RecordBatch;
+    /// use crowdset::{AsOf, Engine, LoadOptions, Segment, Tables};
+    /// use std::sync::Arc;
+    ///
+    /// let text = |values: [&'static str; 3]| Arc::new(StringArray::from(values.to_vec())) as _;
+    /// let users = RecordBatch::try_from_iter([
+    ///     ("user_id", text(["ada", "bob", "eve"])),
+    ///     ("plan", text(["free", "free", "agency"])),
+    /// ])?;
+    /// let engine = Engine::in_memory();
+    /// engine.load(&Tables::default().user_batch(users), &LoadOptions::default())?;
+    ///
+    /// let segments: [Segment; 2] = ["plan = 'free'".parse()?, "user_id in ('bob', 'eve')".parse()?];
+    /// let overlap = engine.snapshot().overlap(&segments, AsOf::now())?;
+    /// assert_eq!(overlap.sizes, [[2, 1], [1, 2]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn overlap(&self, segments: &[Segment], as_of: AsOf) -> Result<Overlap, EvaluateError> {
         self.overlap_with(segments, as_of, &EvalOptions::default())
     }
@@ -130,7 +154,12 @@ impl Snapshot {
         let sizes = self.on_pool(rows(&plans), options, |execution| {
             executor::overlap(&self.state.dataset, &plans, execution, &options.control)
         })?;
-        Ok(Overlap { as_of, sizes })
+        let warnings = prepared.iter().map(|prepared| prepared.warnings().to_vec());
+        Ok(Overlap {
+            as_of,
+            sizes,
+            warnings: warnings.collect(),
+        })
     }
 
     /// How many users `segment` selects at each of many instants, in their order. Windows of counts
@@ -184,6 +213,31 @@ impl Snapshot {
     /// # Errors
     ///
     /// As [`Snapshot::evaluate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use crowdset::arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
+    /// use crowdset::arrow::record_batch::RecordBatch;
+    /// use crowdset::{AsOf, Engine, Segment};
+    /// use std::sync::Arc;
+    ///
+    /// let text = |values: [&'static str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    /// let engine = Engine::in_memory();
+    /// engine.append(&RecordBatch::try_from_iter([
+    ///     ("event_id", text(["e1", "e2"])),
+    ///     ("user_id", text(["ada", "bob"])),
+    ///     ("event_name", text(["purchase", "purchase"])),
+    ///     ("timestamp", Arc::new(TimestampMillisecondArray::from(vec![1_000, 9_000])) as ArrayRef),
+    /// ])?)?;
+    ///
+    /// let recent: Segment = "did(purchase, last 5 seconds)".parse()?;
+    /// let (from, to) = (AsOf::at_millis(2_000), AsOf::at_millis(10_000));
+    /// let diff = engine.snapshot().diff(&recent, from, to)?;
+    /// assert!(diff.entered.iter().eq(["bob"]));
+    /// assert!(diff.left.iter().eq(["ada"]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn diff(&self, segment: &Segment, from: AsOf, to: AsOf) -> Result<Diff, EvaluateError> {
         self.diff_with(segment, from, to, &EvalOptions::default())
     }

@@ -1,27 +1,16 @@
 //! The users a segment selects, with their ids.
 
-use crate::error::WriteError;
 use crate::state::State;
 use crate::{AsOf, Diagnostic};
-use arrow::array::{Array, ArrayRef, Int64Array, LargeStringArray, StringArray};
-use arrow::datatypes::{Field, Schema};
-use arrow::record_batch::RecordBatch;
 use crowdset_executor::Audience as UserSet;
 use crowdset_storage::IdKind;
 use crowdset_types::UserOrdinal;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 
 /// An audience of at least one user in so many is listed by walking all ids in order: a bit test per
 /// user is cheaper than sorting the ranks of the members.
 const WALK_SHARE: u64 = 16;
-
-/// How many ids one batch holds when an audience is written to a file.
-const BATCH_IDS: usize = 65_536;
 
 /// The users a segment selects at one instant.
 ///
@@ -87,7 +76,7 @@ impl Audience {
     }
 
     /// The members' ordinals in ascending order of their user ids: text by bytes, integers as numbers.
-    fn ordinals_by_id(&self) -> Vec<u32> {
+    pub(crate) fn ordinals_by_id(&self) -> Vec<u32> {
         let users = &self.state.users;
         let (members, ordinals) = (self.len(), users.ordinals() as u64);
         if members.saturating_mul(WALK_SHARE) > ordinals {
@@ -124,39 +113,14 @@ impl Audience {
             .map(|ordinal| self.state.users.id(UserOrdinal(ordinal)))
     }
 
-    /// The members' ids as an Arrow array, ascending: `Int64` if all of them are integers of 64 bits,
-    /// `Utf8` otherwise (`LargeUtf8` where the ids together exceed 2 GiB).
-    ///
-    /// # Cost
-    ///
-    /// One look at memory per member, and 4 bytes per member beside the array.
-    pub fn user_ids(&self) -> ArrayRef {
-        let users = &self.state.users;
-        let ordinals = self.ordinals_by_id();
-        let ids = ordinals
-            .iter()
-            .map(|&ordinal| users.id(UserOrdinal(ordinal)));
-        if self.has_integer_ids()
-            && let Some(numbers) = ids
-                .clone()
-                .map(|id| id.parse::<i64>().ok())
-                .collect::<Option<Vec<i64>>>()
-        {
-            return Arc::new(Int64Array::from(numbers));
-        }
-        if ids.clone().map(str::len).sum::<usize>() > i32::MAX as usize {
-            return Arc::new(LargeStringArray::from_iter_values(ids));
-        }
-        Arc::new(StringArray::from_iter_values(ids))
-    }
-
     /// Whether user ids are integers, to be printed without quotes.
     pub fn has_integer_ids(&self) -> bool {
         matches!(self.state.users.id_kind(), IdKind::Integer)
     }
 
     /// The members as a portable roaring bitmap of user ordinals.
-    /// Ordinals are dense numbers that a store gives its users once and for ever.
+    /// Ordinals are dense numbers that a store gives its users once and for ever;
+    /// [`Audience::to_roaring`] holds the ids themselves.
     pub fn to_roaring_bytes(&self) -> Vec<u8> {
         let bitmap = self.set.to_bitmap();
         let mut bytes = Vec::with_capacity(bitmap.serialized_size());
@@ -164,30 +128,5 @@ impl Audience {
         let written = bitmap.serialize_into(&mut bytes);
         debug_assert!(written.is_ok());
         bytes
-    }
-
-    /// Writes a Parquet file of one column, `user_id`, ascending, with the types of
-    /// [`Audience::user_ids`].
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError`] if the writer fails.
-    pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), WriteError> {
-        let ids = self.user_ids();
-        let schema = Arc::new(Schema::new(vec![Field::new(
-            "user_id",
-            ids.data_type().clone(),
-            false,
-        )]));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .build();
-        let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
-        for start in (0..ids.len()).step_by(BATCH_IDS) {
-            let batch = ids.slice(start, BATCH_IDS.min(ids.len() - start));
-            writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![batch])?)?;
-        }
-        writer.close()?;
-        Ok(())
     }
 }

@@ -31,6 +31,9 @@ pub enum Error {
     /// An answer could not be written.
     #[error(transparent)]
     Write(WriteError),
+    /// An audience is no roaring bitmap.
+    #[error(transparent)]
+    Roaring(#[from] RoaringError),
 }
 
 /// Why a store could not be opened.
@@ -179,9 +182,28 @@ pub enum WriteError {
     /// The file could not be written.
     #[error("cannot write Parquet")]
     Parquet(#[from] parquet::errors::ParquetError),
-    /// The ids did not fit together; a defect of this crate.
-    #[error("cannot build the batch of user ids")]
+    /// The file could not be written, or what was to be written is damaged. The cause says which.
+    #[error("cannot write the members")]
     Arrow(#[from] arrow::error::ArrowError),
+}
+
+/// Why an audience is no roaring bitmap of its user ids.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoaringError {
+    /// Ids are text. Write them in another form.
+    #[error(
+        "user ids are text, and a roaring bitmap holds numbers only; write lines, csv, ndjson, parquet or arrow instead"
+    )]
+    TextIds,
+    /// An id is less than 0. Write them in another form.
+    #[error(
+        "user id {id} is less than 0, and a roaring bitmap holds numbers from 0 on; write lines, csv, ndjson, parquet or arrow instead"
+    )]
+    NotUnsigned {
+        /// The id.
+        id: String,
+    },
 }
 
 impl From<OpenError> for Error {

@@ -46,6 +46,7 @@
 //! - Segments and lists kept in the store by name: [`Engine::save_segment`], [`Engine::save_list`].
 //! - Sizes by attribute, of pairs, over time: [`Snapshot::breakdown`], [`Snapshot::overlap`],
 //!   [`Snapshot::trend`], [`Snapshot::diff`].
+//! - Members with their attributes, and as files: [`Audience::with_attributes`], [`Members`].
 //! - Many segments in one pass: [`Snapshot::evaluate_many`].
 //! - Cancellation and progress: [`Control`] in [`EvalOptions`], and [`LoadOptions`].
 //! - What is in a store, and whether it is sound: [`Snapshot::stats`], [`Snapshot::verify`].
@@ -60,6 +61,7 @@ mod error;
 mod indexing;
 mod library;
 mod load;
+mod members;
 mod options;
 mod snapshot;
 mod state;
@@ -74,12 +76,13 @@ pub use answers::{Breakdown, Diff, Overlap};
 pub use as_of::AsOf;
 pub use audience::Audience;
 pub use engine::Engine;
-pub use error::{Error, EvaluateError, OpenError, SaveError, WriteError};
+pub use error::{Error, EvaluateError, OpenError, RoaringError, SaveError, WriteError};
 pub use library::{SavedList, SavedSegment};
 pub use load::{
     LoadError, LoadOptions, LoadReport, LoadStage, OnBadRow, Progress, RejectedRow, RowProblem,
     Tables,
 };
+pub use members::{Members, RoaringIds};
 pub use options::EngineOptions;
 pub use snapshot::{EvalOptions, Prepared, Snapshot};
 pub use tables::tables_in_folder;

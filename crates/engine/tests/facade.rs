@@ -364,7 +364,7 @@ fn an_audience_is_written_as_parquet_and_as_a_bitmap() {
         .evaluate(&segment("user_id = 'a'"), as_of())
         .expect("an answer");
     let mut file = Vec::new();
-    audience.write_parquet(&mut file).expect("a file");
+    audience.members().write_parquet(&mut file).expect("a file");
     assert_eq!(
         (&file[..4], &file[file.len() - 4..]),
         (&b"PAR1"[..], &b"PAR1"[..])

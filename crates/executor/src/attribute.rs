@@ -10,7 +10,7 @@ use crate::words::{self, Words};
 use crowdset_index::FrozenSet;
 use crowdset_query::PlanTest;
 use crowdset_query::{Cast, CompareOp};
-use crowdset_storage::{History, PartData, TimeOffsets, Times};
+use crowdset_storage::{Column, History, PartData, TimeOffsets, Times};
 use crowdset_types::{CHUNK_USERS, ChunkId, TimestampMillis, UserOrdinal};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -77,6 +77,11 @@ impl<'a> Attribute<'a> {
     /// The values over time, if they have to be looked at.
     pub(crate) fn history(&self) -> Option<&'a History> {
         self.history
+    }
+
+    /// The stored values at the end of time, with all texts there ever were.
+    pub(crate) fn column(&self) -> Option<&'a Column> {
+        self.values.column
     }
 
     /// How many user ordinals there are.

@@ -24,6 +24,7 @@ mod answers;
 mod attribute;
 mod audience;
 mod clock;
+mod columns;
 mod condition;
 mod control;
 mod dataset;
@@ -45,6 +46,7 @@ mod words;
 
 pub use answers::{breakdown, overlap, trend};
 pub use audience::Audience;
+pub use columns::{AttributeColumn, ColumnType};
 pub use control::{Control, ProgressFn};
 pub use dataset::{Dataset, ListSets, PartitionHandle};
 pub use error::EvalError;

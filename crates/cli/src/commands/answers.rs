@@ -6,7 +6,9 @@ use crate::failure::Failure;
 use crate::meaning::{self, Meaning};
 use crate::output;
 use crowdset::segment::AttributeOperand;
-use crowdset::{AsOf, Audience, DurationMillis, Segment, TimestampMillis, Value};
+use crowdset::{
+    AsOf, Audience, DurationMillis, LocatedDiagnostic, Segment, TimestampMillis, Value,
+};
 use serde_json::{Value as Json, json};
 use std::io::Write;
 
@@ -83,8 +85,20 @@ pub(crate) fn overlap(args: &OverlapArgs, meaning: &mut Meaning) -> Result<(), F
         .overlap_with(&segments, meaning.as_of, &meaning.options())
         .map_err(crowdset::Error::from)?;
     if meaning.json {
-        let object = json!({ "as_of": found.as_of.to_string(), "sizes": found.sizes });
+        let warnings: Vec<LocatedDiagnostic<'_>> = segments
+            .iter()
+            .zip(&found.warnings)
+            .flat_map(|(segment, warnings)| meaning::located(segment, warnings))
+            .collect();
+        let object = json!({
+            "as_of": found.as_of.to_string(),
+            "sizes": found.sizes,
+            "warnings": warnings,
+        });
         return output::print_json(&mut meaning.out, &object);
+    }
+    for (segment, warnings) in segments.iter().zip(&found.warnings) {
+        meaning::warn(segment, warnings);
     }
     let numbers: Vec<String> = (1..=segments.len())
         .map(|number| number.to_string())
@@ -107,17 +121,27 @@ pub(crate) fn trend(args: &Trend, meaning: &mut Meaning) -> Result<(), Failure> 
     let instants = points(from.instant().0, to.instant().0, every.0)?;
     let segment = meaning::segment(&args.of.segment)?;
     let engine = meaning.open(&args.of.store)?;
-    let sizes = engine
-        .snapshot()
-        .trend_with(&segment, &instants, &meaning.options())
+    let (snapshot, options) = (engine.snapshot(), meaning.options());
+    let sizes = snapshot
+        .trend_with(&segment, &instants, &options)
+        .map_err(crowdset::Error::from)?;
+    // Names are known or not whatever the instant.
+    let prepared = snapshot
+        .prepare_with(&segment, to, &options)
         .map_err(crowdset::Error::from)?;
     let points = instants.iter().zip(&sizes);
     if meaning.json {
         let points: Vec<Json> = points
             .map(|(as_of, count)| json!({ "as_of": as_of.to_string(), "count": count }))
             .collect();
-        return output::print_json(&mut meaning.out, &json!({ "points": points }));
+        let object = json!({
+            "as_of": to.to_string(),
+            "points": points,
+            "warnings": meaning::located(&segment, prepared.warnings()),
+        });
+        return output::print_json(&mut meaning.out, &object);
     }
+    meaning::warn(&segment, prepared.warnings());
     let mut table = output::table(&["as of", "users"], &[1]);
     for (as_of, count) in points {
         table.add_row([as_of.to_string(), output::number(*count)]);
@@ -134,13 +158,18 @@ pub(crate) fn diff(args: &DiffArgs, meaning: &mut Meaning) -> Result<(), Failure
         .diff_with(&segment, from, to, &meaning.options())
         .map_err(crowdset::Error::from)?;
     if meaning.json {
-        let ids = |audience: &Audience| audience.iter().map(str::to_owned).collect::<Vec<_>>();
+        let ids = |audience: &Audience| {
+            let integers = audience.has_integer_ids();
+            let ids = audience.iter().map(|id| output::id_json(id, integers));
+            ids.collect::<Vec<Json>>()
+        };
         let object = json!({
             "from": from.to_string(),
             "to": to.to_string(),
             "as_of": to.to_string(),
             "entered": ids(&found.entered),
             "left": ids(&found.left),
+            "warnings": meaning::located(&segment, found.entered.warnings()),
         });
         return output::print_json(&mut meaning.out, &object);
     }

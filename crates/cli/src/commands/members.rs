@@ -1,23 +1,33 @@
 //! `crowdset members`: the ids of the users a segment selects.
 
-use crate::args::{MemberFormat, Members};
+use crate::args::{self, MemberFormat};
+use crate::commands::rows;
 use crate::failure::Failure;
 use crate::meaning::{self, Meaning};
 use crate::output;
-use crowdset::{Audience, Segment};
+use crowdset::segment::AttributeOperand;
+use crowdset::{Audience, Members, RoaringIds, Segment};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-pub(crate) fn run(args: &Members, meaning: &mut Meaning) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Members, meaning: &mut Meaning) -> Result<(), Failure> {
     if meaning.json && args.format != MemberFormat::Lines {
         return Err(Failure::Usage(
             "--json prints one object and --format prints another form; give one of them".into(),
         ));
     }
-    if args.format == MemberFormat::Parquet && args.output.is_none() && io::stdout().is_terminal() {
+    if !args.with.is_empty() && !args.format.has_columns() {
+        let what = if meaning.json {
+            "--json prints ids alone; leave it out and add `--format ndjson`"
+        } else {
+            "this format holds ids alone; add `--format csv`, `ndjson`, `parquet` or `arrow`"
+        };
+        return Err(Failure::Usage(format!("--with adds columns, and {what}")));
+    }
+    if args.format.is_binary() && args.output.is_none() && io::stdout().is_terminal() {
         return Err(Failure::Usage(
-            "a Parquet file is no text for a terminal; write it to a file with `-o FILE`".into(),
+            "this format is no text for a terminal; write it to a file with `-o FILE`".into(),
         ));
     }
     let segment = meaning::segment(&args.of.segment)?;
@@ -29,20 +39,15 @@ pub(crate) fn run(args: &Members, meaning: &mut Meaning) -> Result<(), Failure> 
     if !meaning.json {
         meaning::warn(&segment, audience.warnings());
     }
-    let format = if meaning.json {
-        None
-    } else {
-        Some(args.format)
-    };
+    // Made before the file, so that what is refused leaves none behind.
+    let content = Content::of(args, &audience, meaning.json)?;
     let Some(path) = &args.output else {
-        write(&segment, &audience, format, &mut meaning.out)?;
-        meaning.out.flush()?;
-        return Ok(());
+        return content.write(&segment, &audience, false, &mut meaning.out);
     };
     let failed =
         |error: &io::Error| Failure::io(format_args!("cannot write `{}`", path.display()), error);
     let mut file = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
-    write(&segment, &audience, format, &mut file)?;
+    content.write(&segment, &audience, true, &mut file)?;
     file.flush().map_err(|error| failed(&error))?;
     if meaning::is_watched() {
         eprintln!(
@@ -54,72 +59,102 @@ pub(crate) fn run(args: &Members, meaning: &mut Meaning) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Writes the ids; no format stands for the one JSON object.
-fn write(
-    segment: &Segment,
-    audience: &Audience,
-    format: Option<MemberFormat>,
-    out: &mut (impl Write + Send),
-) -> Result<(), Failure> {
-    let integers = audience.has_integer_ids();
-    match format {
-        None => {
-            let members: Vec<Value> = audience.iter().map(|id| id_value(id, integers)).collect();
-            output::print_json(
-                out,
-                &json!({
-                    "as_of": audience.as_of().to_string(),
-                    "count": audience.len(),
-                    "universe": audience.universe_len(),
-                    "members": members,
-                    "warnings": meaning::located(segment, audience.warnings()),
-                }),
-            )?;
-        }
-        Some(MemberFormat::Lines) => {
-            for id in audience.iter() {
-                writeln!(out, "{id}")?;
-            }
-        }
-        Some(MemberFormat::Csv) => {
-            writeln!(out, "user_id")?;
-            for id in audience.iter() {
-                writeln!(out, "{}", csv_field(id))?;
-            }
-        }
-        Some(MemberFormat::Ndjson) => {
-            for id in audience.iter() {
-                writeln!(out, "{{\"user_id\":{}}}", id_value(id, integers))?;
-            }
-        }
-        Some(MemberFormat::Parquet) => {
-            audience.write_parquet(out).map_err(crowdset::Error::from)?;
-        }
-    }
-    Ok(())
+/// What is written: ids alone, or a table of them with attributes.
+enum Content {
+    Json,
+    Lines,
+    Table(MemberFormat, Members),
+    Roaring(RoaringIds),
 }
 
-/// An id as JSON: a number if ids are integers.
-fn id_value(id: &str, integers: bool) -> Value {
-    if integers {
-        if let Ok(number) = id.parse::<i64>() {
-            return number.into();
-        }
-        if let Ok(number) = id.parse::<u64>() {
-            return number.into();
-        }
+impl Content {
+    fn of(args: &args::Members, audience: &Audience, json: bool) -> Result<Self, Failure> {
+        Ok(match args.format {
+            _ if json => Self::Json,
+            MemberFormat::Lines => Self::Lines,
+            MemberFormat::Roaring => {
+                Self::Roaring(audience.to_roaring().map_err(crowdset::Error::from)?)
+            }
+            format => {
+                let attributes = attributes(&args.with)?;
+                let members = audience.with_attributes(&attributes);
+                Self::Table(format, members.map_err(crowdset::Error::from)?)
+            }
+        })
     }
-    id.into()
+
+    fn write(
+        self,
+        segment: &Segment,
+        audience: &Audience,
+        is_file: bool,
+        out: &mut (impl Write + Send),
+    ) -> Result<(), Failure> {
+        let integers = audience.has_integer_ids();
+        match self {
+            Self::Json => {
+                let ids = audience.iter().map(|id| output::id_json(id, integers));
+                output::print_json(
+                    out,
+                    &json!({
+                        "as_of": audience.as_of().to_string(),
+                        "count": audience.len(),
+                        "universe": audience.universe_len(),
+                        "members": ids.collect::<Vec<Value>>(),
+                        "warnings": meaning::located(segment, audience.warnings()),
+                    }),
+                )?;
+            }
+            Self::Lines => {
+                for id in audience.iter() {
+                    writeln!(out, "{id}")?;
+                }
+            }
+            Self::Roaring(ids) => ids.write(out)?,
+            Self::Table(MemberFormat::Parquet, members) => {
+                members.write_parquet(out).map_err(crowdset::Error::from)?;
+            }
+            Self::Table(MemberFormat::Arrow, members) => {
+                let written = if is_file {
+                    members.write_arrow_file(out)
+                } else {
+                    members.write_arrow_stream(out)
+                };
+                written.map_err(crowdset::Error::from)?;
+            }
+            Self::Table(MemberFormat::Csv, members) => rows::write_csv(members, out)?,
+            Self::Table(_, members) => rows::write_ndjson(members, integers, out)?,
+        }
+        Ok(())
+    }
 }
 
-/// A field of CSV, quoted only where RFC 4180 asks for it, and where it is empty (a bare empty line
-/// is no row to most readers).
-fn csv_field(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\"")).into()
-    } else {
-        text.into()
+/// The attributes of `--with`: commas part them, but for those in parentheses and quotes.
+fn attributes(typed: &[String]) -> Result<Vec<AttributeOperand>, Failure> {
+    let mut attributes = Vec::new();
+    for typed in typed {
+        let (mut depth, mut quote) = (0_i32, None);
+        let words = typed.split(|letter| {
+            match (quote, letter) {
+                (None, '\'' | '"') => quote = Some(letter),
+                (Some(open), _) if open == letter => quote = None,
+                (None, '(') => depth += 1,
+                (None, ')') => depth -= 1,
+                _ => {}
+            }
+            letter == ',' && depth == 0 && quote.is_none()
+        });
+        for word in words {
+            let word = word.trim();
+            if word.is_empty() {
+                return Err(Failure::Usage(format!(
+                    "--with: `{typed}` has an empty name; write names with a comma between them, such as `email,property.industry`"
+                )));
+            }
+            attributes.push(word.parse()?);
+        }
     }
+    Ok(attributes)
 }
 
 #[cfg(test)]
@@ -127,17 +162,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn csv_quotes_only_what_needs_it() {
-        assert_eq!(
-            ["u1", "a,b", "say \"x\"", ""].map(csv_field),
-            ["u1", "\"a,b\"", "\"say \"\"x\"\"\"", "\"\""]
-        );
-    }
-
-    #[test]
-    fn integer_ids_are_json_numbers() {
-        assert_eq!(id_value("12", true), json!(12));
-        assert_eq!(id_value("18446744073709551615", true), json!(u64::MAX));
-        assert_eq!(id_value("12", false), json!("12"));
+    fn commas_part_attributes_but_not_within_them() {
+        let typed = ["plan, property.\"a, b\"", "time(x, 's'),y"].map(str::to_owned);
+        let found = attributes(&typed).unwrap_or_else(|failure| panic!("{failure:?}"));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["plan", "property.\"a, b\"", "time(x, 's')", "y"]);
+        assert!(attributes(&["a,,b".to_owned()]).is_err());
     }
 }

@@ -10,6 +10,7 @@ mod fmt;
 mod generate;
 mod load;
 mod members;
+mod rows;
 mod saved;
 mod schema;
 mod stats;

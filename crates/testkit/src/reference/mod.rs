@@ -86,6 +86,29 @@ impl Reference {
         Ok(selected.map(|(person, _)| person.id.clone()).collect())
     }
 
+    /// The value of an attribute as of an instant for everybody, ascending by user id.
+    ///
+    /// # Errors
+    ///
+    /// [`ReferenceError`] if the name is ambiguous.
+    pub fn attribute_values(
+        &self,
+        attribute: &AttributeRef,
+        as_of: TimestampMillis,
+    ) -> Result<Vec<(String, Option<Value>)>, ReferenceError> {
+        let evaluation = Evaluation {
+            world: self,
+            as_of: as_of.0,
+        };
+        self.people
+            .iter()
+            .map(|person| {
+                let value = evaluation.about(person).attribute(attribute)?;
+                Ok((person.id.clone(), value))
+            })
+            .collect()
+    }
+
     /// The table of an attribute; `None` if no table has the name.
     fn table_of(&self, attribute: &AttributeRef) -> Result<Option<AttributeTable>, ReferenceError> {
         if let Some(table) = attribute.table {
