@@ -113,12 +113,12 @@ impl Snapshot {
     /// # Examples
     ///
     /// ```
-    /// use crowdset::arrow::array::StringArray;
+    /// use crowdset::arrow::array::{ArrayRef, StringArray};
     /// use crowdset::arrow::record_batch::RecordBatch;
     /// use crowdset::{AsOf, Engine, LoadOptions, Segment, Tables};
     /// use std::sync::Arc;
     ///
-    /// let text = |values: [&'static str; 3]| Arc::new(StringArray::from(values.to_vec())) as _;
+    /// let text = |values: [&'static str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
     /// let users = RecordBatch::try_from_iter([
     ///     ("user_id", text(["ada", "bob", "eve"])),
     ///     ("plan", text(["free", "free", "agency"])),

@@ -81,15 +81,15 @@ impl Audience {
     /// # Examples
     ///
     /// ```
-    /// use crowdset::arrow::array::{AsArray, Int64Array, StringArray};
+    /// use crowdset::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
     /// use crowdset::arrow::datatypes::Int64Type;
     /// use crowdset::arrow::record_batch::RecordBatch;
     /// use crowdset::{AsOf, Engine, LoadOptions, Tables};
     /// use std::sync::Arc;
     ///
     /// let users = RecordBatch::try_from_iter([
-    ///     ("user_id", Arc::new(StringArray::from(vec!["ada", "bob"])) as _),
-    ///     ("seats", Arc::new(Int64Array::from(vec![Some(12), None])) as _),
+    ///     ("user_id", Arc::new(StringArray::from(vec!["ada", "bob"])) as ArrayRef),
+    ///     ("seats", Arc::new(Int64Array::from(vec![Some(12), None])) as ArrayRef),
     /// ])?;
     /// let engine = Engine::in_memory();
     /// engine.load(&Tables::default().user_batch(users), &LoadOptions::default())?;
@@ -193,12 +193,12 @@ impl Audience {
     ///
     /// ```
     /// use crowdset::{AsOf, Engine, LoadOptions, Tables};
-    /// use crowdset::arrow::array::Int64Array;
+    /// use crowdset::arrow::array::{ArrayRef, Int64Array};
     /// use crowdset::arrow::record_batch::RecordBatch;
     /// use std::sync::Arc;
     ///
     /// let ids = Int64Array::from(vec![7, 3]);
-    /// let users = RecordBatch::try_from_iter([("user_id", Arc::new(ids) as _)])?;
+    /// let users = RecordBatch::try_from_iter([("user_id", Arc::new(ids) as ArrayRef)])?;
     /// let engine = Engine::in_memory();
     /// engine.load(&Tables::default().user_batch(users), &LoadOptions::default())?;
     ///
