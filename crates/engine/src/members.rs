@@ -161,7 +161,7 @@ impl Audience {
             return DataType::Int64;
         }
         let bytes = ids.try_fold(0_usize, |sum, id| sum.checked_add(id.len()));
-        if bytes.is_some_and(|bytes| bytes <= i32::MAX as usize) {
+        if bytes.is_some_and(|bytes| i32::try_from(bytes).is_ok()) {
             DataType::Utf8
         } else {
             DataType::LargeUtf8
