@@ -109,6 +109,27 @@ proptest! {
         }
     }
 
+    /// Where a parser has the most to get wrong: what is nearly right, in both forms.
+    #[test]
+    fn what_is_nearly_a_segment_is_read_or_refused(
+        segment in segment(), is_json in any::<bool>(), cut in any::<prop::sample::Index>(), width in 0_usize..6,
+        put in "[ -~]{0,3}",
+    ) {
+        let whole = if is_json { segment.to_json().to_string() } else { segment.to_string() };
+        let mut chars: Vec<char> = whole.chars().collect();
+        let start = cut.index(chars.len());
+        let end = (start + width).min(chars.len());
+        chars.splice(start..end, put.chars());
+        let text: String = chars.into_iter().collect();
+        match text.parse::<Segment>() {
+            Ok(read) => {
+                prop_assert_eq!(read.to_string().parse::<Segment>(), Ok(read.clone()), "{}", text);
+                prop_assert_eq!(Segment::from_json(&read.to_json()), Ok(read), "{}", text);
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+
     #[test]
     fn any_words_are_read_or_refused(words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..40)) {
         let text = words.join(" ");

@@ -166,7 +166,10 @@ impl Parser<'_> {
                 }
                 token => compared |= is_comparison(token),
             }
-            previous = token;
+            // Behind these words a value begins: a sign there is its own and no operator.
+            let begins_value = follows_operand
+                && (self.is_word_at(count, "between") || self.is_word_at(count, "has"));
+            previous = if begins_value { Token::Comma } else { token };
         }
         false
     }
