@@ -58,9 +58,12 @@ pub fn skipped() -> [(&'static str, &'static str); 2] {
     [
         (
             "q17",
-            "pairwise sizes of 12 segments: there is no overlap yet",
+            "pairwise sizes of 12 segments: `Snapshot::overlap` is not timed here yet",
         ),
-        ("q18", "q02 by country: there is no breakdown yet"),
+        (
+            "q18",
+            "q02 by country: `Snapshot::breakdown` is not timed here yet",
+        ),
     ]
 }
 

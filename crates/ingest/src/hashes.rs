@@ -103,7 +103,7 @@ impl HashBuckets {
     }
 
     /// The hashes that occur more than once, or for which `is_known` says yes, ascending and each
-    /// once. `is_known` is asked for ascending hashes without repetition, and answers in place.
+    /// once. `is_known` is asked for ascending hashes, and answers in place.
     /// Afterwards all hashes are in order.
     pub(crate) fn suspects(&mut self, is_known: IsKnown<'_>) -> Result<Vec<u64>, IngestError> {
         if self.spilled.is_some() {
@@ -217,11 +217,9 @@ fn suspects_of(hashes: &[u64], is_known: IsKnown<'_>) -> Result<Vec<u64>, Ingest
         .filter(|pair| pair[0] == pair[1])
         .map(|pair| pair[0])
         .collect();
-    let mut different = hashes.to_vec();
-    different.dedup();
-    let mut known = vec![false; different.len()];
-    is_known(&different, &mut known)?;
-    let known = different.iter().zip(known).filter(|(_, known)| *known);
+    let mut known = vec![false; hashes.len()];
+    is_known(hashes, &mut known)?;
+    let known = hashes.iter().zip(known).filter(|(_, known)| *known);
     suspects.extend(known.map(|(hash, _)| *hash));
     suspects.sort_unstable();
     suspects.dedup();
@@ -254,7 +252,7 @@ mod tests {
             assert_eq!(buckets.spilled.is_some(), in_memory_max < hashes.len());
             let suspects = buckets
                 .suspects(&|asked, known| {
-                    assert!(asked.is_sorted_by(|left, right| left < right));
+                    assert!(asked.is_sorted());
                     for (hash, known) in asked.iter().zip(known) {
                         *known |= *hash == spread(5);
                     }

@@ -240,11 +240,6 @@ impl<W: Write + Send> RowFile<W> {
         properties = properties
             .set_column_dictionary_enabled(timestamp.clone(), false)
             .set_column_encoding(timestamp, Encoding::DELTA_BINARY_PACKED);
-        // Times rise slowly: their differences take fewer bytes than a dictionary and less time.
-        let time = ColumnPath::from("timestamp");
-        properties = properties
-            .set_column_dictionary_enabled(time.clone(), false)
-            .set_column_encoding(time, Encoding::DELTA_BINARY_PACKED);
         let writer = SerializedFileWriter::new(
             sink,
             output.parquet.root_schema_ptr(),
