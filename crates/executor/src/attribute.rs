@@ -3,7 +3,7 @@
 use crate::EvalError;
 use crate::filter::{Filter, RowContext, values_satisfy};
 use crate::kernel::{BLOCK, Machine};
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::truth::{Truth, ValueRef};
 use crate::value::Values;
 use crate::words::{self, Words};
@@ -344,15 +344,9 @@ impl<'a> AttributeCondition<'a> {
     }
 
     /// The users of a chunk, of whom only those in `wanted` matter.
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        found: &mut Words,
-    ) {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
+        let (machine, chunk) = (pass.machine, pass.chunk);
         let first = chunk.first().0;
         match &self.how {
             How::Sets(sets) => {
@@ -364,14 +358,14 @@ impl<'a> AttributeCondition<'a> {
                 self.eval_column(filter, *missing, machine, chunk, found);
             }
             How::History { history, verdicts } => {
-                let mut codes = scratch.u32s.take();
+                let mut codes = pass.scratch.u32s.take();
                 self.attribute.codes_as_of(history, chunk, &mut codes);
                 let mut bytes = [0_u8; CHUNK_USERS];
                 for (byte, &code) in bytes.iter_mut().zip(codes.iter()) {
                     *byte = verdicts.byte(code);
                 }
                 machine.pack(&bytes, found);
-                scratch.u32s.give(codes);
+                pass.scratch.u32s.give(codes);
             }
             How::Attribute { op, right } => words::for_each(wanted, |user| {
                 let ordinal = first + user as u32;

@@ -4,9 +4,10 @@ use crate::attribute::Attribute;
 use crate::condition::Occurrence;
 use crate::dataset::Binder;
 use crate::filter::{Attributes, Filter, RowContext};
-use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
+use crate::kernel::{BLOCK, Code};
+use crate::pass::ChunkPass;
 use crate::scratch::Scratch;
+use crate::widths::with_offsets;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_index::{FrozenSet, Term, TermIndex};
@@ -15,7 +16,7 @@ use crowdset_query::{
     PlanAnchorInstant, PlanEvent, PlanEvents, PlanLiteral, PlanPredicate, PlanSelector, PlanTest,
     PlanWindow,
 };
-use crowdset_storage::{PartData, Partition, Stream, TimeOffsets};
+use crowdset_storage::{PartData, Partition, Stream};
 use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange, TimestampMillis};
 use std::ops::Range;
 
@@ -101,18 +102,12 @@ impl<'a> Anchor<'a> {
     }
 
     /// Each wanted user's own window. Give the arrays back with [`UserBounds::give`].
-    pub(crate) fn bounds(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> UserBounds {
-        let mut low = scratch.i64s.take();
-        let mut high = scratch.i64s.take();
+    pub(crate) fn bounds(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> UserBounds {
+        let mut low = pass.scratch.i64s.take();
+        let mut high = pass.scratch.i64s.take();
         low.fill(i64::MAX);
         high.fill(i64::MIN);
+        let first_user = pass.chunk.first().0;
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         let mut bound = |user: usize, at: i64| {
             let (from, to) = match self.relation {
@@ -127,18 +122,16 @@ impl<'a> Anchor<'a> {
         };
         match &self.instant {
             AnchorInstant::Attribute(attribute) => words::for_each(wanted, |user| {
-                if let Some(at) = attribute.instant(chunk.first().0 + user as u32) {
+                if let Some(at) = attribute.instant(first_user + user as u32) {
                     bound(user, at);
                 }
             }),
             AnchorInstant::Event(occurrence) => {
-                let mut times = scratch.i64s.take();
+                let mut times = pass.scratch.i64s.take();
                 let mut found = words::EMPTY;
-                occurrence.times(
-                    machine, chunk, wanted, scratch, tally, &mut times, &mut found,
-                );
+                occurrence.times(pass, wanted, &mut times, &mut found);
                 words::for_each(&found, |user| bound(user, times[user]));
-                scratch.i64s.give(times);
+                pass.scratch.i64s.give(times);
             }
         }
         let hull = TimeRange::new(
@@ -258,36 +251,22 @@ impl<'a> Events<'a> {
     }
 
     /// Each wanted user's own window, if windows are the users' own.
-    pub(crate) fn bounds(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Option<UserBounds> {
+    pub(crate) fn bounds(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Option<UserBounds> {
         self.anchor
             .as_ref()
-            .map(|anchor| anchor.bounds(machine, chunk, wanted, scratch, tally))
+            .map(|anchor| anchor.bounds(pass, wanted))
     }
 
     /// The users of `wanted` with at least one event.
-    pub(crate) fn did(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(crate) fn did(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
-        let bounds = self.bounds(machine, chunk, wanted, scratch, tally);
+        let (machine, chunk) = (pass.machine, pass.chunk);
+        let bounds = self.bounds(pass, wanted);
         // What the index answers is nearly free, and may leave nothing to scan for.
         if bounds.is_none() {
             for source in self.sources.iter().filter(|source| source.is_answered()) {
                 source.or_sets(chunk, found);
-                tally.index_sets += 1;
+                pass.tally.index_sets += 1;
             }
         }
         for (position, source) in self.sources.iter().enumerate() {
@@ -298,15 +277,13 @@ impl<'a> Events<'a> {
                 break;
             }
             if self.options.prune && !source.may_match(chunk, wanted) {
-                tally.pruned += 1;
+                pass.tally.pruned += 1;
                 continue;
             }
             self.scan_source(
-                machine,
-                chunk,
+                pass,
                 position,
                 bounds.as_ref(),
-                tally,
                 &mut |rows| match rows.mask {
                     None => machine.set_users(rows.users, found),
                     Some(mask) => machine.set_users_masked(rows.users, mask, found),
@@ -314,44 +291,55 @@ impl<'a> Events<'a> {
             );
         }
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
         words::and(found, wanted);
     }
 
-    /// Hands out the rows of all sources that may concern `wanted`, in order of sources.
+    /// Hands out the rows of all sources that may concern `wanted` and lie in their users' own
+    /// windows, in order of sources.
     pub(crate) fn scan(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        visit: &mut dyn FnMut(&Rows<'_>),
+    ) {
+        let bounds = self.bounds(pass, wanted);
+        self.scan_within(pass, wanted, bounds.as_ref(), visit);
+        if let Some(bounds) = bounds {
+            bounds.give(pass.scratch);
+        }
+    }
+
+    /// The same, with the users' own windows at hand.
+    pub(crate) fn scan_within(
+        &self,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
         bounds: Option<&UserBounds>,
-        tally: &mut Tally,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
         for (position, source) in self.sources.iter().enumerate() {
-            if self.options.prune && !source.may_match(chunk, wanted) {
-                tally.pruned += 1;
+            if self.options.prune && !source.may_match(pass.chunk, wanted) {
+                pass.tally.pruned += 1;
                 continue;
             }
-            self.scan_source(machine, chunk, position, bounds, tally, visit);
+            self.scan_source(pass, position, bounds, visit);
         }
     }
 
     /// Hands out the rows of a range that every user shares, in order of sources.
     pub(crate) fn scan_range(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         range: TimeRange,
-        tally: &mut Tally,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
         for (position, source) in self.sources.iter().enumerate() {
             let range = source.range.intersection(range);
             if !range.is_empty() {
-                let rows = source.stream.rows_in(chunk, range);
-                source.visit(machine, chunk, position, rows, None, tally, visit);
+                let rows = source.stream.rows_in(pass.chunk, range);
+                source.visit(pass, position, rows, None, visit);
             }
         }
     }
@@ -359,11 +347,9 @@ impl<'a> Events<'a> {
     /// Hands out the rows of one source: all at once if every row counts, otherwise in blocks.
     pub(crate) fn scan_source(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         position: usize,
         bounds: Option<&UserBounds>,
-        tally: &mut Tally,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
         let source = &self.sources[position];
@@ -374,9 +360,9 @@ impl<'a> Events<'a> {
         let rows = if range.is_empty() {
             0..0
         } else {
-            source.stream.rows_in(chunk, range)
+            source.stream.rows_in(pass.chunk, range)
         };
-        source.visit(machine, chunk, position, rows, bounds, tally, visit);
+        source.visit(pass, position, rows, bounds, visit);
     }
 }
 
@@ -419,18 +405,12 @@ impl Source<'_> {
     }
 
     /// Hands out `rows`, all of one chunk.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call per source and chunk; a struct would only rename them"
-    )]
     fn visit(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         position: usize,
         rows: Range<usize>,
         bounds: Option<&UserBounds>,
-        tally: &mut Tally,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
         if rows.is_empty() {
@@ -438,8 +418,8 @@ impl Source<'_> {
         }
         let users = self.stream.users();
         let time_bytes = if bounds.is_some() { 4 } else { 0 };
-        tally.rows += rows.len() as u64;
-        tally.bytes += rows.len() as u64 * (2 + time_bytes + self.filter.bytes_per_row());
+        pass.tally.rows += rows.len() as u64;
+        pass.tally.bytes += rows.len() as u64 * (2 + time_bytes + self.filter.bytes_per_row());
         if bounds.is_none() && matches!(self.filter, Filter::Always) {
             visit(&Rows {
                 source: position,
@@ -453,7 +433,7 @@ impl Source<'_> {
         for start in rows.clone().step_by(BLOCK) {
             let block = start..rows.end.min(start + BLOCK);
             let mask = &mut mask[..block.len()];
-            self.mask(machine, chunk, block.clone(), bounds, mask);
+            self.mask(pass, block.clone(), bounds, mask);
             visit(&Rows {
                 source: position,
                 users: &users[block.clone()],
@@ -466,30 +446,23 @@ impl Source<'_> {
     /// Writes the times of rows, milliseconds since the epoch.
     pub(crate) fn read_times(&self, rows: Range<usize>, out: &mut [i64]) {
         let times = self.stream.times();
-        match times.offsets {
-            TimeOffsets::U32(offsets) => {
-                for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
-                    *out = times.base.wrapping_add(i64::from(offset));
-                }
+        with_offsets!(times.offsets, offsets => {
+            for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
+                *out = times.base.wrapping_add(offset.widen() as i64);
             }
-            TimeOffsets::U64(offsets) => {
-                for (out, &offset) in out.iter_mut().zip(&offsets[rows]) {
-                    *out = times.base.wrapping_add(offset as i64);
-                }
-            }
-        }
+        });
     }
 
     /// Writes 1 for each row that passes the filter and lies in its user's own window. At most
     /// [`BLOCK`] rows, all of one chunk.
     pub(crate) fn mask(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &ChunkPass<'_>,
         rows: Range<usize>,
         bounds: Option<&UserBounds>,
         mask: &mut [u8],
     ) {
+        let (machine, chunk) = (pass.machine, pass.chunk);
         let (users, times) = (self.stream.users(), self.stream.times());
         self.filter.eval(
             &RowContext {
@@ -503,14 +476,9 @@ impl Source<'_> {
         );
         if let Some(UserBounds { low, high, .. }) = bounds {
             let users = &users[rows.clone()];
-            match times.offsets {
-                TimeOffsets::U32(offsets) => {
-                    machine.and_user_bounds(users, times.base, &offsets[rows], low, high, mask);
-                }
-                TimeOffsets::U64(offsets) => {
-                    machine.and_user_bounds(users, times.base, &offsets[rows], low, high, mask);
-                }
-            }
+            with_offsets!(times.offsets, offsets => {
+                machine.and_user_bounds(users, times.base, &offsets[rows], low, high, mask);
+            });
         }
     }
 }

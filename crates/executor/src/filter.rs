@@ -10,9 +10,10 @@ use crate::clock::ClockTest;
 use crate::kernel::{BLOCK, Code, Machine};
 use crate::truth::{Truth, ValueRef, compare_values, satisfies};
 use crate::value::{Values, decimal, last_offset, part_value};
+use crate::widths::{with_codes, with_offsets};
 use crowdset_query::{Cast, CompareOp, Operand};
 use crowdset_query::{PlanLiteral, PlanPredicate, PlanTest};
-use crowdset_storage::{Bits, Codes, ColumnPart, Dictionary, PartData, Stream, TimeOffsets, Times};
+use crowdset_storage::{Bits, Codes, ColumnPart, Dictionary, PartData, Stream, Times};
 use crowdset_types::{ChunkId, Number};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -331,14 +332,9 @@ impl<'a> Filter<'a> {
                         continue;
                     }
                     let (low, high) = (low.max(0), high);
-                    match context.times.offsets {
-                        TimeOffsets::U32(offsets) => {
-                            or_range(machine, &offsets[rows.clone()], low, high, mask);
-                        }
-                        TimeOffsets::U64(offsets) => {
-                            or_range(machine, &offsets[rows.clone()], low, high, mask);
-                        }
-                    }
+                    with_offsets!(context.times.offsets, offsets => {
+                        or_range(machine, &offsets[rows.clone()], low, high, mask);
+                    });
                 }
             }
             Self::Clock(clock) => clock.eval(context.times, rows, mask),
@@ -478,30 +474,16 @@ impl<'a> PartTest<'a> {
                 mask.fill(0);
                 for &(low, high) in ranges {
                     let (low, high) = (i128::from(low), i128::from(high));
-                    match codes {
-                        Codes::U8(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask);
-                        }
-                        Codes::U16(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask);
-                        }
-                        Codes::U32(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask);
-                        }
-                        Codes::U64(codes) => {
-                            or_range(machine, &codes[rows.clone()], low, high, mask);
-                        }
-                    }
+                    with_codes!(codes, codes => {
+                        or_range(machine, &codes[rows.clone()], low, high, mask);
+                    });
                 }
             }
             PartTestKind::Table(codes, table) => {
                 mask.fill(0);
-                match codes {
-                    Codes::U8(codes) => machine.or_code_table(&codes[rows.clone()], table, mask),
-                    Codes::U16(codes) => machine.or_code_table(&codes[rows.clone()], table, mask),
-                    Codes::U32(codes) => machine.or_code_table(&codes[rows.clone()], table, mask),
-                    Codes::U64(codes) => machine.or_code_table(&codes[rows.clone()], table, mask),
-                }
+                with_codes!(codes, codes => {
+                    machine.or_code_table(&codes[rows.clone()], table, mask);
+                });
             }
             PartTestKind::Bool(bits, value) => {
                 mask.fill(0);

@@ -36,12 +36,14 @@ mod groups;
 mod kernel;
 mod one;
 mod options;
+mod pass;
 mod profile;
 mod program;
 mod schedule;
 mod scratch;
 mod truth;
 mod value;
+mod widths;
 mod words;
 
 pub use answers::{breakdown, overlap, trend};

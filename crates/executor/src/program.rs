@@ -10,6 +10,7 @@ use crate::dataset::{Binder, Dataset, storage_table};
 use crate::events::Events;
 use crate::filter::Attributes;
 use crate::kernel::Machine;
+use crate::pass::ChunkPass;
 use crate::profile::{Path, Tally};
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
@@ -583,49 +584,46 @@ impl Worker<'_, '_> {
         scratch: &mut Scratch,
         found: &mut Words,
     ) {
-        let (machine, chunk) = (self.machine, self.chunk);
         if self.program.options.short_circuit && words::is_empty(wanted) {
             found.fill(0);
             return;
         }
-        let mut tally = Tally::default();
+        let pass = &mut ChunkPass::new(self.machine, self.chunk, scratch);
         match condition {
             Condition::Attribute(attribute) => {
-                attribute.eval(machine, chunk, wanted, scratch, found);
+                attribute.eval(pass, wanted, found);
             }
             Condition::Did(events) => {
-                events.did(machine, chunk, wanted, scratch, &mut tally, found);
+                events.did(pass, wanted, found);
             }
             Condition::Measure(measure) => {
-                measure.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                measure.eval(pass, wanted, found);
             }
             Condition::Comparison(comparison) => {
-                comparison.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                comparison.eval(pass, wanted, found);
             }
             Condition::Held(held) => {
-                held.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                held.eval(pass, wanted, found);
             }
             Condition::Changed(changed) => {
-                changed.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                changed.eval(pass, wanted, found);
             }
             Condition::Occurrence(occurrence) => {
-                occurrence.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                occurrence.eval(pass, wanted, found);
             }
             Condition::Sequence(sequence) => {
-                sequence.eval(machine, chunk, wanted, scratch, &mut tally, found);
+                sequence.eval(pass, wanted, found);
             }
             Condition::Slid(position) => {
-                let mut state = std::mem::take(&mut scratch.slides[position.slide]);
+                let mut state = std::mem::take(&mut pass.scratch.slides[position.slide]);
                 let slide = &self.program.slides[position.slide];
-                slide.eval(
-                    position, machine, chunk, &mut state, scratch, &mut tally, found,
-                );
-                scratch.slides[position.slide] = state;
+                slide.eval(position, pass, &mut state, found);
+                pass.scratch.slides[position.slide] = state;
                 words::and(found, wanted);
             }
             // Ranks have become users before the first chunk.
             Condition::Rank(_) => found.fill(0),
-            Condition::Users(users, _) => match users.get(chunk.index() * CHUNK_WORDS..) {
+            Condition::Users(users, _) => match users.get(self.chunk.index() * CHUNK_WORDS..) {
                 Some(users) if users.len() >= CHUNK_WORDS => {
                     found.copy_from_slice(&users[..CHUNK_WORDS]);
                     words::and(found, wanted);
@@ -633,6 +631,7 @@ impl Worker<'_, '_> {
                 _ => found.fill(0),
             },
         }
-        scratch.tallies[slot].add(&tally);
+        let read = pass.tally;
+        scratch.tallies[slot].add(&read);
     }
 }

@@ -3,13 +3,11 @@
 use super::measure::{Measure, Numbers};
 use crate::EvalError;
 use crate::dataset::Binder;
-use crate::kernel::Machine;
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::truth::satisfies;
 use crate::words::{self, Words};
 use crowdset_query::{ArithmeticOp, CompareOp, PlanMeasure};
-use crowdset_types::{CHUNK_USERS, ChunkId, Number, compare_numbers};
+use crowdset_types::{CHUNK_USERS, Number, compare_numbers};
 
 /// `a + b - c`, `a * b / c`, made ready.
 pub(crate) struct Arithmetic<'a> {
@@ -40,23 +38,17 @@ impl<'a> Arithmetic<'a> {
 
     pub(super) fn eval(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         present: &mut Words,
     ) -> Numbers {
-        let mut values = scratch.numbers.pop().unwrap_or_default();
-        self.first
-            .numbers(machine, chunk, wanted, scratch, tally, present, &mut values);
-        let mut right = scratch.numbers.pop().unwrap_or_default();
+        let mut values = pass.scratch.numbers.pop().unwrap_or_default();
+        self.first.numbers(pass, wanted, present, &mut values);
+        let mut right = pass.scratch.numbers.pop().unwrap_or_default();
         for (op, part) in &self.rest {
             // Who has no value so far gets none.
             let mut both = words::EMPTY;
-            part.numbers(
-                machine, chunk, present, scratch, tally, &mut both, &mut right,
-            );
+            part.numbers(pass, present, &mut both, &mut right);
             present.fill(0);
             words::for_each(&both, |user| {
                 if let Some(value) = op.apply(values[user], right[user]) {
@@ -65,28 +57,21 @@ impl<'a> Arithmetic<'a> {
                 }
             });
         }
-        scratch.numbers.push(right);
+        pass.scratch.numbers.push(right);
         Numbers::Any(values)
     }
 }
 
 impl Measure<'_> {
     /// As [`Measure::eval`], each number in full.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the context of a chunk, and where the answer goes"
-    )]
     pub(super) fn numbers(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         present: &mut Words,
         into: &mut Vec<Number>,
     ) {
-        let numbers = self.eval(machine, chunk, wanted, scratch, tally, present);
+        let numbers = self.eval(pass, wanted, present);
         into.resize(CHUNK_USERS, Number::Integer(0));
         match &numbers {
             Numbers::Counts(counts) => {
@@ -102,38 +87,28 @@ impl Measure<'_> {
             }
             Numbers::Any(values) => words::for_each(present, |user| into[user] = values[user]),
         }
-        numbers.give(scratch);
+        numbers.give(pass.scratch);
     }
 
     /// The users of `wanted` among whom a rank is drawn: those with an event of a measure inside,
     /// or a value of an attribute.
-    pub(super) fn candidates(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(super) fn candidates(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         match self {
             Self::Number(_) => found.fill(0),
             Self::Negative(inner) => {
-                inner.candidates(machine, chunk, wanted, scratch, tally, found);
+                inner.candidates(pass, wanted, found);
             }
             Self::Arithmetic(arithmetic) => {
                 found.fill(0);
                 let mut of_part = words::EMPTY;
                 for part in arithmetic.parts() {
-                    part.candidates(machine, chunk, wanted, scratch, tally, &mut of_part);
+                    part.candidates(pass, wanted, &mut of_part);
                     words::or(found, &of_part);
                 }
             }
             _ => match self.events() {
-                Some(events) => events.did(machine, chunk, wanted, scratch, tally, found),
-                None => self
-                    .eval(machine, chunk, wanted, scratch, tally, found)
-                    .give(scratch),
+                Some(events) => events.did(pass, wanted, found),
+                None => self.eval(pass, wanted, found).give(pass.scratch),
             },
         }
     }
@@ -165,30 +140,12 @@ impl<'a> Comparison<'a> {
         (self.left.cost_rows() + self.right.cost_rows()) * 2
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
-        let mut left = scratch.numbers.pop().unwrap_or_default();
-        let mut right = scratch.numbers.pop().unwrap_or_default();
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
+        let mut left = pass.scratch.numbers.pop().unwrap_or_default();
+        let mut right = pass.scratch.numbers.pop().unwrap_or_default();
         let (mut present, mut both) = (words::EMPTY, words::EMPTY);
-        self.left.numbers(
-            machine,
-            chunk,
-            wanted,
-            scratch,
-            tally,
-            &mut present,
-            &mut left,
-        );
-        self.right.numbers(
-            machine, chunk, &present, scratch, tally, &mut both, &mut right,
-        );
+        self.left.numbers(pass, wanted, &mut present, &mut left);
+        self.right.numbers(pass, &present, &mut both, &mut right);
         found.fill(0);
         words::for_each(&both, |user| {
             if compare_numbers(left[user], right[user])
@@ -197,6 +154,6 @@ impl<'a> Comparison<'a> {
                 words::set(found, user);
             }
         });
-        scratch.numbers.extend([left, right]);
+        pass.scratch.numbers.extend([left, right]);
     }
 }

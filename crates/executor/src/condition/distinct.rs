@@ -5,14 +5,14 @@ use super::numeric::columns;
 use crate::EvalError;
 use crate::events::{Events, Rows};
 use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::truth::ValueRef;
 use crate::value::Values;
+use crate::widths::with_codes;
 use crate::words::Words;
 use crowdset_query::Operand;
 use crowdset_storage::{Bits, Codes, PartData};
-use crowdset_types::{CHUNK_USERS, ChunkId, Number, compare_numbers};
+use crowdset_types::{CHUNK_USERS, Number, compare_numbers};
 use hashbrown::HashMap;
 use std::cmp::Ordering;
 use std::hint::select_unpredictable;
@@ -117,78 +117,52 @@ impl<'a> Distinct<'a> {
     }
 
     /// The count of each wanted user; counts beyond the maximum may come out as any number beyond it.
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Box<[u32; CHUNK_USERS]> {
-        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
-        let counts = match &self.keys {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
+        match &self.keys {
             Keys::Codes { sources, len } => {
-                let mut visit_all = |visit: &mut Visit<'_>| {
-                    self.events.scan(
-                        machine,
-                        chunk,
-                        wanted,
-                        bounds.as_ref(),
-                        tally,
-                        &mut |rows| {
-                            for part in &sources[rows.source] {
-                                part.visit(machine, rows, visit);
-                            }
-                        },
-                    );
+                let machine = pass.machine;
+                let visit_all = |pass: &mut ChunkPass<'_>, visit: &mut Visit<'_>| {
+                    self.events.scan(pass, wanted, &mut |rows| {
+                        for part in &sources[rows.source] {
+                            part.visit(machine, rows, visit);
+                        }
+                    });
                 };
                 if *len > BITS_MAX && self.max < SLOTS as u64 {
-                    few(scratch, &mut visit_all)
+                    few(pass, &visit_all)
                 } else {
-                    let mut sets = UserSets::new(scratch, *len);
-                    visit_all(&mut |users, mask, numbers| {
+                    let mut sets = UserSets::new(pass.scratch, *len);
+                    visit_all(pass, &mut |users, mask, numbers| {
                         sets.add(users, Some(mask), numbers, u64::from);
                     });
-                    sets.count(scratch)
+                    sets.count(pass.scratch)
                 }
             }
             Keys::Any(values) => {
-                let mut pairs = std::mem::take(&mut scratch.wide_pairs);
+                let mut pairs = std::mem::take(&mut pass.scratch.wide_pairs);
                 pairs.clear();
                 let mut texts: HashMap<(bool, String), u64> = HashMap::new();
-                self.events.scan(
-                    machine,
-                    chunk,
-                    wanted,
-                    bounds.as_ref(),
-                    tally,
-                    &mut |rows| {
-                        let values = &values[rows.source];
-                        for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate()
+                self.events.scan(pass, wanted, &mut |rows| {
+                    let values = &values[rows.source];
+                    for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate() {
+                        if rows.mask.is_none_or(|mask| mask[index] == 1)
+                            && let Some(value) = values.get(row)
                         {
-                            if rows.mask.is_none_or(|mask| mask[index] == 1)
-                                && let Some(value) = values.get(row)
-                            {
-                                pairs.push((user, key(&value, &mut texts)));
-                            }
+                            pairs.push((user, key(&value, &mut texts)));
                         }
-                    },
-                );
+                    }
+                });
                 pairs.sort_unstable();
                 pairs.dedup();
-                let mut counts = scratch.u32s.take();
+                let mut counts = pass.scratch.u32s.take();
                 counts.fill(0);
                 for &(user, _) in &pairs {
                     counts[user as usize] += 1;
                 }
-                scratch.wide_pairs = pairs;
+                pass.scratch.wide_pairs = pairs;
                 counts
             }
-        };
-        if let Some(bounds) = bounds {
-            bounds.give(scratch);
         }
-        counts
     }
 }
 
@@ -210,19 +184,11 @@ impl CodedPart<'_> {
             }
             // Rows without a value may hold any code; their mask is zero.
             let number = |code: usize| self.numbers.get(code).copied().unwrap_or(0);
-            macro_rules! look_up {
-                ($codes:expr) => {
-                    for (out, &code) in numbers.iter_mut().zip(&$codes[range]) {
-                        *out = number(code as usize);
-                    }
-                };
-            }
-            match self.codes {
-                Codes::U8(codes) => look_up!(codes),
-                Codes::U16(codes) => look_up!(codes),
-                Codes::U32(codes) => look_up!(codes),
-                Codes::U64(codes) => look_up!(codes),
-            }
+            with_codes!(self.codes, codes => {
+                for (out, &code) in numbers.iter_mut().zip(&codes[range]) {
+                    *out = number(code as usize);
+                }
+            });
             visit(&rows.users[start..start + len], mask, numbers);
         }
     }
@@ -231,16 +197,17 @@ impl CodedPart<'_> {
 /// Is handed blocks of users, masks and numbers.
 type Visit<'v> = dyn FnMut(&[u16], &[u8], &[u32]) + 'v;
 
-type VisitAll<'v> = &'v mut dyn FnMut(&mut Visit<'_>);
+/// Scans, and hands blocks out.
+type VisitAll<'v> = &'v dyn Fn(&mut ChunkPass<'_>, &mut Visit<'_>);
 
 /// Remembers up to [`SLOTS`] values of each user, side by side.
-fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]> {
-    let mut slots = std::mem::take(&mut scratch.slots);
+fn few(pass: &mut ChunkPass<'_>, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]> {
+    let mut slots = std::mem::take(&mut pass.scratch.slots);
     slots.clear();
     slots.resize(CHUNK_USERS, [NO_CODE; SLOTS]);
-    let mut counts = scratch.u32s.take();
+    let mut counts = pass.scratch.u32s.take();
     counts.fill(0);
-    visit_all(&mut |users, mask, numbers| {
+    visit_all(pass, &mut |users, mask, numbers| {
         for ((&user, &mask), &number) in users.iter().zip(mask).zip(numbers) {
             let user = user as usize & (CHUNK_USERS - 1);
             let (slots, count) = (&mut slots[user], &mut counts[user]);
@@ -253,7 +220,7 @@ fn few(scratch: &mut Scratch, visit_all: VisitAll<'_>) -> Box<[u32; CHUNK_USERS]
             *count += u32::from(is_new);
         }
     });
-    scratch.slots = slots;
+    pass.scratch.slots = slots;
     counts
 }
 

@@ -4,9 +4,7 @@ use crate::attribute::{Attribute, AttributeCondition, Verdicts, code};
 use crate::dataset::{Binder, storage_table};
 use crate::events::{Anchor, UserBounds};
 use crate::filter::{Attributes, values_satisfy};
-use crate::kernel::Machine;
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::words::{self, Words};
 use crate::{EvalError, Path};
 use crowdset_query::{CompareOp, HistoryExtent, PlanAttribute, PlanLiteral, PlanTest, PlanWindow};
@@ -29,17 +27,10 @@ impl<'a> Instants<'a> {
         })
     }
 
-    fn bounds(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Option<UserBounds> {
+    fn bounds(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Option<UserBounds> {
         self.anchor
             .as_ref()
-            .map(|anchor| anchor.bounds(machine, chunk, wanted, scratch, tally))
+            .map(|anchor| anchor.bounds(pass, wanted))
     }
 
     /// The first and the last instant of a user's window; `None` if it has none.
@@ -147,19 +138,11 @@ impl<'a> Held<'a> {
         }
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
-        let bounds = self.instants.bounds(machine, chunk, wanted, scratch, tally);
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
+        let bounds = self.instants.bounds(pass, wanted);
         match &self.how {
             How::Constant(condition) => {
-                condition.eval(machine, chunk, wanted, scratch, found);
+                condition.eval(pass, wanted, found);
                 self.instants.keep_nonempty(bounds.as_ref(), found);
             }
             How::Verdicts {
@@ -167,25 +150,25 @@ impl<'a> Held<'a> {
                 verdicts,
             } => {
                 let holds = |_, code| verdicts.of(code);
-                self.eval_rows(attribute, holds, chunk, wanted, bounds.as_ref(), found);
+                self.eval_rows(attribute, holds, pass.chunk, wanted, bounds.as_ref(), found);
             }
             How::Attribute {
                 attribute,
                 op,
                 right,
             } => {
-                let first = chunk.first().0;
+                let first = pass.chunk.first().0;
                 let holds = |user: usize, code| {
                     let pair = attribute
                         .value_of_code(code)
                         .zip(right.value(first + user as u32));
                     pair.is_some_and(|(left, right)| values_satisfy(&left, *op, &right, true))
                 };
-                self.eval_rows(attribute, holds, chunk, wanted, bounds.as_ref(), found);
+                self.eval_rows(attribute, holds, pass.chunk, wanted, bounds.as_ref(), found);
             }
         }
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
     }
 
@@ -287,22 +270,14 @@ impl<'a> Changed<'a> {
         self.attribute.ordinals() as u64
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
         // Without a history there is one value for all time.
         let Some(history) = self.attribute.history() else {
             return;
         };
-        let bounds = self.instants.bounds(machine, chunk, wanted, scratch, tally);
-        let rows = history.chunk(chunk);
+        let bounds = self.instants.bounds(pass, wanted);
+        let rows = history.chunk(pass.chunk);
         let fits = |verdicts: &Option<Verdicts>, code| {
             verdicts
                 .as_ref()
@@ -331,7 +306,7 @@ impl<'a> Changed<'a> {
             }
         });
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
     }
 }

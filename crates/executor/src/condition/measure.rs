@@ -10,8 +10,7 @@ use crate::attribute::{Attribute, AttributeCondition};
 use crate::dataset::Binder;
 use crate::events::Events;
 use crate::filter::Attributes;
-use crate::kernel::Machine;
-use crate::profile::Tally;
+use crate::pass::ChunkPass;
 use crate::scratch::Scratch;
 use crate::truth::{Truth, ValueRef};
 use crate::words::{self, Words};
@@ -19,7 +18,7 @@ use crate::{EvalError, Path};
 use crowdset_query::{Aggregate, NumberTest, Position};
 use crowdset_query::{PlanLiteral, PlanMeasure, PlanTest};
 use crowdset_types::{
-    CHUNK_USERS, CHUNK_WORDS, ChunkId, ExactSum, Number, TimestampMillis, UserOrdinal, arithmetic,
+    CHUNK_USERS, CHUNK_WORDS, ExactSum, Number, TimestampMillis, UserOrdinal, arithmetic,
     parse_number,
 };
 use std::borrow::Cow;
@@ -205,42 +204,32 @@ impl<'a> Measure<'a> {
     /// The number of each wanted user; `present` says who has one. Hand the numbers back.
     pub(crate) fn eval(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
+
         present: &mut Words,
     ) -> Numbers {
         *present = *wanted;
         match self {
-            Self::Count(events) => {
-                Numbers::Counts(count(events, machine, chunk, wanted, scratch, tally))
-            }
-            Self::Calendar(calendar) => {
-                Numbers::Counts(calendar.eval(machine, chunk, wanted, scratch, tally))
-            }
-            Self::Slices(slices) => {
-                Numbers::Counts(slices.eval(machine, chunk, wanted, scratch, tally))
-            }
-            Self::Distinct(distinct) => {
-                Numbers::Counts(distinct.eval(machine, chunk, wanted, scratch, tally))
-            }
-            Self::Numeric(numeric) => numeric.eval(machine, chunk, wanted, scratch, tally, present),
+            Self::Count(events) => Numbers::Counts(count(events, pass, wanted)),
+            Self::Calendar(calendar) => Numbers::Counts(calendar.eval(pass, wanted)),
+            Self::Slices(slices) => Numbers::Counts(slices.eval(pass, wanted)),
+            Self::Distinct(distinct) => Numbers::Counts(distinct.eval(pass, wanted)),
+            Self::Numeric(numeric) => numeric.eval(pass, wanted, present),
             Self::DaysSince { occurrence, as_of } => {
-                let mut times = scratch.i64s.take();
-                occurrence.times(machine, chunk, wanted, scratch, tally, &mut times, present);
+                let mut times = pass.scratch.i64s.take();
+                occurrence.times(pass, wanted, &mut times, present);
                 for time in times.iter_mut() {
                     *time = as_of.0.wrapping_sub(*time);
                 }
                 Numbers::Scaled(times)
             }
             Self::Attribute(attribute) => {
-                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                let mut numbers = pass.scratch.numbers.pop().unwrap_or_default();
                 numbers.resize(CHUNK_USERS, Number::Integer(0));
                 present.fill(0);
                 words::for_each(wanted, |user| {
-                    let number = match attribute.value(chunk.first().0 + user as u32) {
+                    let number = match attribute.value(pass.chunk.first().0 + user as u32) {
                         Some(ValueRef::Number(number)) => Some(number),
                         Some(ValueRef::Text(text)) => parse_number(&text),
                         _ => None,
@@ -253,33 +242,25 @@ impl<'a> Measure<'a> {
                 Numbers::Any(numbers)
             }
             Self::Bucket(bucket) => {
-                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                let mut numbers = pass.scratch.numbers.pop().unwrap_or_default();
                 numbers.resize(CHUNK_USERS, Number::Integer(0));
                 let mut number = bucket.numbers();
-                let first = chunk.first().0;
+                let first = pass.chunk.first().0;
                 words::for_each(wanted, |user| {
                     numbers[user] = number(UserOrdinal(first + user as u32));
                 });
                 Numbers::Any(numbers)
             }
             Self::Number(number) => {
-                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                let mut numbers = pass.scratch.numbers.pop().unwrap_or_default();
                 numbers.clear();
                 numbers.resize(CHUNK_USERS, *number);
                 Numbers::Any(numbers)
             }
             Self::Negative(inner) => {
-                let mut numbers = scratch.numbers.pop().unwrap_or_default();
+                let mut numbers = pass.scratch.numbers.pop().unwrap_or_default();
                 let mut having = words::EMPTY;
-                inner.numbers(
-                    machine,
-                    chunk,
-                    wanted,
-                    scratch,
-                    tally,
-                    &mut having,
-                    &mut numbers,
-                );
+                inner.numbers(pass, wanted, &mut having, &mut numbers);
                 present.fill(0);
                 words::for_each(&having, |user| {
                     if let Some(number) = arithmetic::negate(numbers[user]) {
@@ -289,39 +270,20 @@ impl<'a> Measure<'a> {
                 });
                 Numbers::Any(numbers)
             }
-            Self::Arithmetic(arithmetic) => {
-                arithmetic.eval(machine, chunk, wanted, scratch, tally, present)
-            }
+            Self::Arithmetic(arithmetic) => arithmetic.eval(pass, wanted, present),
         }
     }
 }
 
 /// Rows per user.
-fn count(
-    events: &Events<'_>,
-    machine: Machine,
-    chunk: ChunkId,
-    wanted: &Words,
-    scratch: &mut Scratch,
-    tally: &mut Tally,
-) -> Box<[u32; CHUNK_USERS]> {
-    let mut counts = scratch.u32s.take();
+fn count(events: &Events<'_>, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
+    let machine = pass.machine;
+    let mut counts = pass.scratch.u32s.take();
     counts.fill(0);
-    let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
-    events.scan(
-        machine,
-        chunk,
-        wanted,
-        bounds.as_ref(),
-        tally,
-        &mut |rows| match rows.mask {
-            None => machine.count_u32(rows.users, &mut counts),
-            Some(mask) => machine.count_u32_masked(rows.users, mask, &mut counts),
-        },
-    );
-    if let Some(bounds) = bounds {
-        bounds.give(scratch);
-    }
+    events.scan(pass, wanted, &mut |rows| match rows.mask {
+        None => machine.count_u32(rows.users, &mut counts),
+        Some(mask) => machine.count_u32_masked(rows.users, mask, &mut counts),
+    });
     counts
 }
 
@@ -572,20 +534,13 @@ impl<'a> MeasureCondition<'a> {
         }
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
+        let machine = pass.machine;
         match self {
             Self::Never => found.fill(0),
             Self::Always => *found = *wanted,
             Self::Did { events, is_negated } => {
-                events.did(machine, chunk, wanted, scratch, tally, found);
+                events.did(pass, wanted, found);
                 if *is_negated {
                     let did = *found;
                     *found = *wanted;
@@ -598,28 +553,17 @@ impl<'a> MeasureCondition<'a> {
                 high,
                 outside,
             } => {
-                let mut counters = scratch.u8s.take();
+                let mut counters = pass.scratch.u8s.take();
                 counters.fill(0);
-                let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
-                events.scan(
-                    machine,
-                    chunk,
-                    wanted,
-                    bounds.as_ref(),
-                    tally,
-                    &mut |rows| match rows.mask {
-                        None => machine.count_u8(rows.users, &mut counters),
-                        Some(mask) => machine.count_u8_masked(rows.users, mask, &mut counters),
-                    },
-                );
-                if let Some(bounds) = bounds {
-                    bounds.give(scratch);
-                }
+                events.scan(pass, wanted, &mut |rows| match rows.mask {
+                    None => machine.count_u8(rows.users, &mut counters),
+                    Some(mask) => machine.count_u8_masked(rows.users, mask, &mut counters),
+                });
                 machine.counters_within(&counters, *low, *high, *outside, found);
                 words::and(found, wanted);
-                scratch.u8s.give(counters);
+                pass.scratch.u8s.give(counters);
             }
-            Self::Attribute(condition) => condition.eval(machine, chunk, wanted, scratch, found),
+            Self::Attribute(condition) => condition.eval(pass, wanted, found),
             Self::Numbers {
                 measure,
                 counts,
@@ -628,7 +572,7 @@ impl<'a> MeasureCondition<'a> {
             } => {
                 found.fill(0);
                 let mut present = [0; CHUNK_WORDS];
-                let numbers = measure.eval(machine, chunk, wanted, scratch, tally, &mut present);
+                let numbers = measure.eval(pass, wanted, &mut present);
                 match &numbers {
                     Numbers::Counts(values) => {
                         for &(low, high) in counts {
@@ -647,7 +591,7 @@ impl<'a> MeasureCondition<'a> {
                     }),
                 }
                 words::and(found, &present);
-                numbers.give(scratch);
+                numbers.give(pass.scratch);
             }
         }
     }

@@ -8,13 +8,13 @@ use super::measure::{Numbers, Scale};
 use crate::EvalError;
 use crate::events::{Events, Rows};
 use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::value::{Values, last_offset};
+use crate::widths::with_codes;
 use crate::words::{self, Words};
 use crowdset_query::{Aggregate, Cast, Operand};
 use crowdset_storage::{Bits, Codes, ColumnPart, PartData};
-use crowdset_types::{CHUNK_USERS, ChunkId, ExactSum, Number, compare_numbers};
+use crowdset_types::{CHUNK_USERS, ExactSum, Number, compare_numbers};
 use std::cmp::Ordering;
 
 /// Sums and scaled values stay below this in magnitude.
@@ -106,61 +106,39 @@ impl<'a> Numeric<'a> {
 
     pub(crate) fn eval(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         present: &mut Words,
     ) -> Numbers {
         match &self.scaled {
-            Some(scaled) => {
-                self.eval_scaled(scaled, machine, chunk, wanted, scratch, tally, present)
-            }
-            None => self.eval_any(machine, chunk, wanted, scratch, tally, present),
+            Some(scaled) => self.eval_scaled(scaled, pass, wanted, present),
+            None => self.eval_any(pass, wanted, present),
         }
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the context of a chunk, and where the answer goes"
-    )]
     fn eval_scaled(
         &self,
         scaled: &Scaled<'_>,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         present: &mut Words,
     ) -> Numbers {
-        let mut values = scratch.i64s.take();
+        let machine = pass.machine;
+        let mut values = pass.scratch.i64s.take();
         values.fill(match self.function {
             Aggregate::Min => i64::MAX,
             Aggregate::Max => i64::MIN,
             _ => 0,
         });
-        let mut counts = scratch.u32s.take();
+        let mut counts = pass.scratch.u32s.take();
         if self.function == Aggregate::Avg {
             counts.fill(0);
         }
-        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
-        self.events.scan(
-            machine,
-            chunk,
-            wanted,
-            bounds.as_ref(),
-            tally,
-            &mut |rows| {
-                for part in &scaled.sources[rows.source] {
-                    part.add(self.function, machine, rows, &mut values, &mut counts);
-                }
-            },
-        );
-        if let Some(bounds) = bounds {
-            bounds.give(scratch);
-        }
+        self.events.scan(pass, wanted, &mut |rows| {
+            for part in &scaled.sources[rows.source] {
+                part.add(self.function, machine, rows, &mut values, &mut counts);
+            }
+        });
         let numbers = match self.function {
             Aggregate::Min | Aggregate::Max => {
                 // No value reaches the ends of 64 bits: what stayed there has none.
@@ -172,47 +150,31 @@ impl<'a> Numeric<'a> {
             Aggregate::Avg => {
                 let scale = Scale::Decimal(scaled.places);
                 let averages = average(wanted, present, &counts, |user| scale.double(values[user]));
-                scratch.i64s.give(values);
+                pass.scratch.i64s.give(values);
                 averages
             }
             Aggregate::Sum | Aggregate::Distinct => Numbers::Scaled(values),
         };
-        scratch.u32s.give(counts);
+        pass.scratch.u32s.give(counts);
         numbers
     }
 
-    fn eval_any(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        present: &mut Words,
-    ) -> Numbers {
-        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
-        let mut each = |visit: &mut dyn FnMut(usize, Number)| {
-            self.events.scan(
-                machine,
-                chunk,
-                wanted,
-                bounds.as_ref(),
-                tally,
-                &mut |rows| {
-                    let values = &self.values[rows.source];
-                    for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate() {
-                        if rows.mask.is_none_or(|mask| mask[index] == 1)
+    fn eval_any(&self, pass: &mut ChunkPass<'_>, wanted: &Words, present: &mut Words) -> Numbers {
+        let each = |pass: &mut ChunkPass<'_>, visit: &mut dyn FnMut(usize, Number)| {
+            self.events.scan(pass, wanted, &mut |rows| {
+                let values = &self.values[rows.source];
+                for (index, (row, &user)) in rows.range.clone().zip(rows.users).enumerate() {
+                    if rows.mask.is_none_or(|mask| mask[index] == 1)
                             && let Some(number) = values.get(row).and_then(|value| value.number())
                             // NaN is like a missing value.
                             && !number.to_f64().is_nan()
-                        {
-                            visit(user as usize, number);
-                        }
+                    {
+                        visit(user as usize, number);
                     }
-                },
-            );
+                }
+            });
         };
-        let numbers = match self.function {
+        match self.function {
             Aggregate::Min | Aggregate::Max => {
                 let wins = if self.function == Aggregate::Min {
                     Ordering::Less
@@ -220,7 +182,7 @@ impl<'a> Numeric<'a> {
                     Ordering::Greater
                 };
                 let mut best: Vec<Option<Number>> = vec![None; CHUNK_USERS];
-                each(&mut |user, number| {
+                each(pass, &mut |user, number| {
                     if best[user].is_none_or(|old| compare_numbers(number, old) == Some(wins)) {
                         best[user] = Some(number);
                     }
@@ -239,9 +201,9 @@ impl<'a> Numeric<'a> {
             }
             _ => {
                 let mut sums = vec![ExactSum::default(); CHUNK_USERS];
-                let mut counts = scratch.u32s.take();
+                let mut counts = pass.scratch.u32s.take();
                 counts.fill(0);
-                each(&mut |user, number| {
+                each(pass, &mut |user, number| {
                     sums[user].add(number);
                     counts[user] += 1;
                 });
@@ -250,14 +212,10 @@ impl<'a> Numeric<'a> {
                 } else {
                     Numbers::Any(sums.iter().map(ExactSum::total).collect())
                 };
-                scratch.u32s.give(counts);
+                pass.scratch.u32s.give(counts);
                 numbers
             }
-        };
-        if let Some(bounds) = bounds {
-            bounds.give(scratch);
         }
-        numbers
     }
 }
 
@@ -348,20 +306,9 @@ impl ScaledPart<'_> {
         let is_sum = matches!(function, Aggregate::Sum);
         if is_sum && rows.mask.is_none() && self.presence.is_none() {
             let (users, range) = (rows.users, rows.range.clone());
-            match self.offsets {
-                Codes::U8(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
-                }
-                Codes::U16(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
-                }
-                Codes::U32(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
-                }
-                Codes::U64(codes) => {
-                    machine.add_codes(users, &codes[range], self.base, self.factor, values);
-                }
-            }
+            with_codes!(self.offsets, codes => {
+                machine.add_codes(users, &codes[range], self.base, self.factor, values);
+            });
             return;
         }
         let mut mask = [1_u8; BLOCK];
@@ -380,33 +327,15 @@ impl ScaledPart<'_> {
             if function == Aggregate::Avg {
                 machine.count_u32_masked(users, mask, counts);
             }
-            macro_rules! run {
-                ($codes:expr) => {{
-                    let codes = &$codes[range];
-                    match function {
-                        Aggregate::Min => {
-                            machine.min_codes(users, mask, codes, self.base, self.factor, values)
-                        }
-                        Aggregate::Max => {
-                            machine.max_codes(users, mask, codes, self.base, self.factor, values)
-                        }
-                        _ => machine.add_codes_masked(
-                            users,
-                            mask,
-                            codes,
-                            self.base,
-                            self.factor,
-                            values,
-                        ),
-                    }
-                }};
-            }
-            match self.offsets {
-                Codes::U8(codes) => run!(codes),
-                Codes::U16(codes) => run!(codes),
-                Codes::U32(codes) => run!(codes),
-                Codes::U64(codes) => run!(codes),
-            }
+            let (base, factor) = (self.base, self.factor);
+            with_codes!(self.offsets, codes => {
+                let codes = &codes[range];
+                match function {
+                    Aggregate::Min => machine.min_codes(users, mask, codes, base, factor, values),
+                    Aggregate::Max => machine.max_codes(users, mask, codes, base, factor, values),
+                    _ => machine.add_codes_masked(users, mask, codes, base, factor, values),
+                }
+            });
         }
     }
 }

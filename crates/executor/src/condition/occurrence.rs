@@ -9,12 +9,11 @@ use crate::dataset::Binder;
 use crate::events::{Anchor, Events, Rows, Source, UserBounds};
 use crate::filter::{Filter, RowContext};
 use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::words::{self, Words};
 use crowdset_query::Position;
 use crowdset_query::{PlanOccurrence, PlanOccurrenceTest};
-use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange};
+use crowdset_types::{CHUNK_USERS, TimeRange};
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
@@ -63,46 +62,23 @@ impl<'a> Occurrence<'a> {
     }
 
     /// The time of the event of each wanted user that has one; `found` says who.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the context of a chunk, and where the answer goes"
-    )]
     pub(crate) fn times(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         times: &mut [i64; CHUNK_USERS],
         found: &mut Words,
     ) {
         let mut time_of = |source: &Source<'_>, _: usize, rows: Range<usize>, out: &mut [i64]| {
             source.read_times(rows, out);
         };
-        self.select(
-            machine,
-            chunk,
-            wanted,
-            scratch,
-            tally,
-            &mut time_of,
-            times,
-            found,
-        );
+        self.select(pass, wanted, &mut time_of, times, found);
     }
 
     /// The wanted users that have the event and of whose event the source's filter is true.
-    fn verdicts(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        tests: &[Filter<'_>],
-    ) -> Words {
-        let mut verdicts = scratch.u8s.take();
+    fn verdicts(&self, pass: &mut ChunkPass<'_>, wanted: &Words, tests: &[Filter<'_>]) -> Words {
+        let (machine, chunk) = (pass.machine, pass.chunk);
+        let mut verdicts = pass.scratch.u8s.take();
         let mut found = words::EMPTY;
         let mut ask = |source: &Source<'_>, position: usize, rows: Range<usize>, out: &mut [u8]| {
             let (users, times) = (source.stream.users(), source.stream.times());
@@ -117,16 +93,7 @@ impl<'a> Occurrence<'a> {
                 out,
             );
         };
-        self.select(
-            machine,
-            chunk,
-            wanted,
-            scratch,
-            tally,
-            &mut ask,
-            &mut verdicts,
-            &mut found,
-        );
+        self.select(pass, wanted, &mut ask, &mut verdicts, &mut found);
         let mut passing = words::EMPTY;
         // Users without the event have arbitrary verdicts; `found` leaves them out.
         for verdict in verdicts.iter_mut() {
@@ -134,29 +101,26 @@ impl<'a> Occurrence<'a> {
         }
         machine.pack(&verdicts[..], &mut passing);
         words::and(&mut passing, &found);
-        scratch.u8s.give(verdicts);
+        pass.scratch.u8s.give(verdicts);
         passing
     }
 
     /// Puts what `payload` says of each user's event into the user's slot.
-    #[allow(clippy::too_many_arguments, reason = "as above")]
     fn select<T: Copy + Default>(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         payload: &mut Payload<'_, T>,
         slots: &mut [T; CHUNK_USERS],
         found: &mut Words,
     ) {
+        let machine = pass.machine;
         let sources = &self.events.sources;
-        let bounds = self.events.bounds(machine, chunk, wanted, scratch, tally);
-        let mut state = scratch.u8s.take();
+        let bounds = self.events.bounds(pass, wanted);
+        let mut state = pass.scratch.u8s.take();
         state.fill(0);
-        let mut counts = scratch.u32s.take();
-        let mut best = scratch.i64s.take();
+        let mut counts = pass.scratch.u32s.take();
+        let mut best = pass.scratch.i64s.take();
         if matches!(self.position, Position::Nth(_)) {
             counts.fill(0);
         }
@@ -174,24 +138,22 @@ impl<'a> Occurrence<'a> {
         }
         let groups_len = groups.len();
         for (done, group) in groups.into_iter().enumerate() {
-            let mut pass = Pass {
+            let mut walk = PartitionWalk {
                 occurrence: self,
-                machine,
-                chunk,
+                pass,
                 wanted,
                 bounds: bounds.as_ref(),
-                tally,
                 payload,
                 slots,
                 state: &mut state,
             };
             match (self.position, group.len()) {
-                (Position::First, 1) => pass.first(group.start),
-                (Position::Last, 1) => pass.last(group.start),
-                (Position::Nth(n), 1) => pass.nth(group.start, n, &mut counts),
-                (Position::Nth(n), _) => pass.nth_of_many(group, n, &mut counts),
-                (Position::First, _) => pass.first_of_many(group, &mut best),
-                (Position::Last, _) => pass.last_of_many(group, &mut best),
+                (Position::First, 1) => walk.first(group.start),
+                (Position::Last, 1) => walk.last(group.start),
+                (Position::Nth(n), 1) => walk.nth(group.start, n, &mut counts),
+                (Position::Nth(n), _) => walk.nth_of_many(group, n, &mut counts),
+                (Position::First, _) => walk.first_of_many(group, &mut best),
+                (Position::Last, _) => walk.last_of_many(group, &mut best),
             }
             // What is found stays found: a user's bit moves from "here" to "earlier".
             for state in state.iter_mut() {
@@ -206,11 +168,11 @@ impl<'a> Occurrence<'a> {
         }
         collect(machine, &state, found);
         words::and(found, wanted);
-        scratch.u8s.give(state);
-        scratch.u32s.give(counts);
-        scratch.i64s.give(best);
+        pass.scratch.u8s.give(state);
+        pass.scratch.u32s.give(counts);
+        pass.scratch.i64s.give(best);
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
     }
 }
@@ -223,20 +185,18 @@ fn collect(machine: Machine, state: &[u8; CHUNK_USERS], found: &mut Words) {
     machine.pack(&bytes, found);
 }
 
-/// One partition's pass over a chunk.
-struct Pass<'p, 'a, T> {
+/// A walk over the rows that one partition has of a chunk.
+struct PartitionWalk<'p, 's, 'a, T> {
     occurrence: &'p Occurrence<'a>,
-    machine: Machine,
-    chunk: ChunkId,
+    pass: &'p mut ChunkPass<'s>,
     wanted: &'p Words,
     bounds: Option<&'p UserBounds>,
-    tally: &'p mut Tally,
     payload: &'p mut Payload<'p, T>,
     slots: &'p mut [T; CHUNK_USERS],
     state: &'p mut [u8; CHUNK_USERS],
 }
 
-impl<T: Copy + Default> Pass<'_, '_, T> {
+impl<T: Copy + Default> PartitionWalk<'_, '_, '_, T> {
     /// Calls `step` with (user, counts, payload, time) for each row of a source, in order.
     /// `state` and `slots` are handed through, as they are borrowed here.
     fn rows(
@@ -247,58 +207,51 @@ impl<T: Copy + Default> Pass<'_, '_, T> {
     ) {
         let events = &self.occurrence.events;
         let source = &events.sources[position];
-        if !source.may_match(self.chunk, self.wanted) {
+        if !source.may_match(self.pass.chunk, self.wanted) {
             return;
         }
         let (payload, slots, state) = (&mut *self.payload, &mut *self.slots, &mut *self.state);
         let mut values = [T::default(); BLOCK];
         let mut times = [0_i64; BLOCK];
-        events.scan_source(
-            self.machine,
-            self.chunk,
-            position,
-            self.bounds,
-            self.tally,
-            &mut |rows: &Rows<'_>| {
-                for start in (0..rows.users.len()).step_by(BLOCK) {
-                    let len = BLOCK.min(rows.users.len() - start);
-                    let block = rows.range.start + start..rows.range.start + start + len;
-                    payload(source, position, block.clone(), &mut values[..len]);
-                    if with_times {
-                        source.read_times(block, &mut times[..len]);
-                    }
-                    let users = &rows.users[start..start + len];
-                    match rows.mask {
-                        None => {
-                            for (index, &user) in users.iter().enumerate() {
-                                step(
-                                    state,
-                                    slots,
-                                    user as usize & (CHUNK_USERS - 1),
-                                    1,
-                                    values[index],
-                                    times[index],
-                                );
-                            }
+        events.scan_source(self.pass, position, self.bounds, &mut |rows: &Rows<'_>| {
+            for start in (0..rows.users.len()).step_by(BLOCK) {
+                let len = BLOCK.min(rows.users.len() - start);
+                let block = rows.range.start + start..rows.range.start + start + len;
+                payload(source, position, block.clone(), &mut values[..len]);
+                if with_times {
+                    source.read_times(block, &mut times[..len]);
+                }
+                let users = &rows.users[start..start + len];
+                match rows.mask {
+                    None => {
+                        for (index, &user) in users.iter().enumerate() {
+                            step(
+                                state,
+                                slots,
+                                user as usize & (CHUNK_USERS - 1),
+                                1,
+                                values[index],
+                                times[index],
+                            );
                         }
-                        Some(mask) => {
-                            for (index, (&user, &mask)) in
-                                users.iter().zip(&mask[start..start + len]).enumerate()
-                            {
-                                step(
-                                    state,
-                                    slots,
-                                    user as usize & (CHUNK_USERS - 1),
-                                    mask,
-                                    values[index],
-                                    times[index],
-                                );
-                            }
+                    }
+                    Some(mask) => {
+                        for (index, (&user, &mask)) in
+                            users.iter().zip(&mask[start..start + len]).enumerate()
+                        {
+                            step(
+                                state,
+                                slots,
+                                user as usize & (CHUNK_USERS - 1),
+                                mask,
+                                values[index],
+                                times[index],
+                            );
                         }
                     }
                 }
-            },
-        );
+            }
+        });
     }
 
     fn first(&mut self, position: usize) {
@@ -429,50 +382,33 @@ impl<'a> OccurrenceCondition<'a> {
         self.occurrence.cost_rows()
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         let (range, anchor) = match &self.test {
             Test::Rows(filters) => {
-                *found = self
-                    .occurrence
-                    .verdicts(machine, chunk, wanted, scratch, tally, filters);
+                *found = self.occurrence.verdicts(pass, wanted, filters);
                 return;
             }
             Test::When { range, anchor } => (range, anchor),
         };
         found.fill(0);
-        let mut times = scratch.i64s.take();
+        let machine = pass.machine;
+        let mut times = pass.scratch.i64s.take();
         let mut having = words::EMPTY;
-        self.occurrence.times(
-            machine,
-            chunk,
-            wanted,
-            scratch,
-            tally,
-            &mut times,
-            &mut having,
-        );
+        self.occurrence.times(pass, wanted, &mut times, &mut having);
         if !range.is_empty() {
             machine.or_i64_within(&times, range.from.0, range.to.0 - 1, found);
             words::and(found, &having);
         }
         if let Some(anchor) = anchor {
             let having = *found;
-            let bounds = anchor.bounds(machine, chunk, &having, scratch, tally);
+            let bounds = anchor.bounds(pass, &having);
             words::for_each(&having, |user| {
                 if !(bounds.low[user]..=bounds.high[user]).contains(&times[user]) {
                     found[user / 64] &= !(1 << (user % 64));
                 }
             });
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
-        scratch.i64s.give(times);
+        pass.scratch.i64s.give(times);
     }
 }

@@ -6,13 +6,12 @@ use super::measure::UserSets;
 use crate::EvalError;
 use crate::dataset::Binder;
 use crate::events::{Events, Rows, UserBounds};
-use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::kernel::{BLOCK, Code};
+use crate::pass::ChunkPass;
+use crate::widths::with_offsets;
 use crate::words::Words;
 use crowdset_query::{AnchorRelation, PeriodUnit, PlanEvents};
-use crowdset_storage::TimeOffsets;
-use crowdset_types::{CHUNK_USERS, ChunkId, DurationMillis};
+use crowdset_types::{CHUNK_USERS, DurationMillis};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -71,23 +70,15 @@ impl<'a> Calendar<'a> {
     }
 
     /// The number of each user's periods.
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Box<[u32; CHUNK_USERS]> {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
         let events = &self.events;
         let mut set = UserSets::new(
-            scratch,
+            pass.scratch,
             match &self.periods {
                 Periods::Days { len, .. } | Periods::Weeks { len, .. } => *len,
                 Periods::Table(starts) => starts.len() as u64,
             },
         );
-        let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
         let mut visit = |rows: &Rows<'_>| match &self.periods {
             Periods::Days { start, .. } => add_aligned::<DAY_MS>(events, *start, rows, &mut set),
             Periods::Weeks { start, .. } => add_aligned::<WEEK_MS>(events, *start, rows, &mut set),
@@ -105,11 +96,8 @@ impl<'a> Calendar<'a> {
                 });
             }
         };
-        events.scan(machine, chunk, wanted, bounds.as_ref(), tally, &mut visit);
-        if let Some(bounds) = bounds {
-            bounds.give(scratch);
-        }
-        set.count(scratch)
+        events.scan(pass, wanted, &mut visit);
+        set.count(pass.scratch)
     }
 }
 
@@ -210,20 +198,12 @@ fn add_aligned<const LENGTH: i64>(
     let times = events.sources[rows.source].stream.times();
     // Milliseconds from the first period to the base; no row counts from before it.
     let lead = times.base.wrapping_sub(start);
-    match times.offsets {
-        TimeOffsets::U32(offsets) => set.add(
-            rows.users,
-            rows.mask,
-            &offsets[rows.range.clone()],
-            |offset| (lead.wrapping_add(i64::from(offset)) as u64) / LENGTH as u64,
-        ),
-        TimeOffsets::U64(offsets) => set.add(
-            rows.users,
-            rows.mask,
-            &offsets[rows.range.clone()],
-            |offset| (lead.wrapping_add(offset as i64) as u64) / LENGTH as u64,
-        ),
-    }
+    with_offsets!(times.offsets, offsets => {
+        let offsets = &offsets[rows.range.clone()];
+        set.add(rows.users, rows.mask, offsets, |offset| {
+            (lead.wrapping_add(offset.widen() as i64) as u64) / LENGTH as u64
+        });
+    });
 }
 
 /// Hands out users, mask and times of rows, and room for a number each, block by block.
@@ -281,40 +261,26 @@ impl<'a> Slices<'a> {
     }
 
     /// The number of each user's slices that hold enough.
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Box<[u32; CHUNK_USERS]> {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
         let events = &self.events;
-        let bounds = events.bounds(machine, chunk, wanted, scratch, tally);
+        let bounds = events.bounds(pass, wanted);
         let counts = match &bounds {
-            None if self.each == 1 => self.eval_any(machine, chunk, wanted, scratch, tally),
-            bounds => self.eval_counted(machine, chunk, wanted, bounds.as_ref(), scratch, tally),
+            None if self.each == 1 => self.eval_any(pass, wanted),
+            bounds => self.eval_counted(pass, wanted, bounds.as_ref()),
         };
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
         counts
     }
 
     /// Slices with any event, the same for all users.
-    fn eval_any(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-    ) -> Box<[u32; CHUNK_USERS]> {
+    fn eval_any(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
         let (first, last) = span(&self.events);
         let number = |time: i64| (self.end - 1).wrapping_sub(time) as u64 / self.length as u64;
         // The latest slice that may hold a row is number 0, so that few bits do.
         let skipped = number(last);
-        let mut set = UserSets::new(scratch, number(first) - skipped + 1);
+        let mut set = UserSets::new(pass.scratch, number(first) - skipped + 1);
         let mut visit = |rows: &Rows<'_>| {
             for_each_block(&self.events, rows, |users, mask, times, numbers| {
                 for (out, &time) in numbers.iter_mut().zip(times) {
@@ -323,22 +289,18 @@ impl<'a> Slices<'a> {
                 set.add(users, mask, numbers, |number| number);
             });
         };
-        self.events
-            .scan(machine, chunk, wanted, None, tally, &mut visit);
-        set.count(scratch)
+        self.events.scan_within(pass, wanted, None, &mut visit);
+        set.count(pass.scratch)
     }
 
     /// Slices with so many events, or of windows of the users' own.
     fn eval_counted(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         wanted: &Words,
         bounds: Option<&UserBounds>,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
     ) -> Box<[u32; CHUNK_USERS]> {
-        let mut pairs = std::mem::take(&mut scratch.wide_pairs);
+        let mut pairs = std::mem::take(&mut pass.scratch.wide_pairs);
         pairs.clear();
         let mut visit = |rows: &Rows<'_>| {
             for_each_block(&self.events, rows, |users, mask, times, _| {
@@ -356,15 +318,14 @@ impl<'a> Slices<'a> {
                 }
             });
         };
-        self.events
-            .scan(machine, chunk, wanted, bounds, tally, &mut visit);
+        self.events.scan_within(pass, wanted, bounds, &mut visit);
         pairs.sort_unstable();
-        let mut counts = scratch.u32s.take();
+        let mut counts = pass.scratch.u32s.take();
         counts.fill(0);
         for slice in pairs.chunk_by(|left, right| left == right) {
             counts[slice[0].0 as usize] += u32::from(slice.len() >= self.each as usize);
         }
-        scratch.wide_pairs = pairs;
+        pass.scratch.wide_pairs = pairs;
         counts
     }
 }

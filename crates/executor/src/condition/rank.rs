@@ -6,8 +6,10 @@ use crate::EvalError;
 use crate::control::Control;
 use crate::dataset::Binder;
 use crate::one::Place;
+use crate::pass::ChunkPass;
 use crate::profile::Tally;
 use crate::schedule::{Schedule, Work};
+use crate::scratch::Scratch;
 use crate::words;
 use crowdset_query::PlanMeasure;
 use crowdset_query::{RankEnd, RankSize};
@@ -145,14 +147,12 @@ impl<'a> Rank<'a> {
         &self,
         schedule: &Schedule,
         chunk: ChunkId,
-        scratch: &mut crate::scratch::Scratch,
+        scratch: &mut Scratch,
         size: u64,
     ) -> (Measured, u64, Tally) {
         let machine = schedule.machine();
-        let mut tally = Tally {
-            chunks: 1,
-            ..Tally::default()
-        };
+        let pass = &mut ChunkPass::new(machine, chunk, scratch);
+        pass.tally.chunks = 1;
         let mut wanted = words::EMPTY;
         wanted.copy_from_slice(self.users.universe(chunk));
         // A count says itself who did it at all, and an attribute who has a value.
@@ -161,13 +161,10 @@ impl<'a> Rank<'a> {
         if !says_itself {
             // Only who did is ranked.
             let everyone = wanted;
-            self.measure
-                .candidates(machine, chunk, &everyone, scratch, &mut tally, &mut wanted);
+            self.measure.candidates(pass, &everyone, &mut wanted);
         }
         let mut present = words::EMPTY;
-        let numbers = self
-            .measure
-            .eval(machine, chunk, &wanted, scratch, &mut tally, &mut present);
+        let numbers = self.measure.eval(pass, &wanted, &mut present);
         if let (true, Numbers::Counts(counts)) = (is_count, &numbers) {
             let mut did = words::EMPTY;
             machine.or_u32_within(counts, 1, u32::MAX, &mut did);
@@ -209,8 +206,8 @@ impl<'a> Rank<'a> {
                 Measured::Any(users)
             }
         };
-        numbers.give(scratch);
-        (measured, candidates, tally)
+        numbers.give(pass.scratch);
+        (measured, candidates, pass.tally)
     }
 
     fn size_of(&self, candidates: u64) -> u64 {

@@ -12,12 +12,11 @@ use super::linked::Binding;
 use crate::EvalError;
 use crate::dataset::Binder;
 use crate::events::{Anchor, Events, UserBounds};
-use crate::kernel::{BLOCK, Machine};
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::kernel::BLOCK;
+use crate::pass::ChunkPass;
 use crate::words::{self, Words};
 use crowdset_query::{PlanSelector, PlanSequence};
-use crowdset_types::{ChunkId, DurationMillis};
+use crowdset_types::DurationMillis;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -103,22 +102,14 @@ impl<'a> Sequence<'a> {
             .sum()
     }
 
-    pub(crate) fn eval(
-        &self,
-        machine: Machine,
-        chunk: ChunkId,
-        wanted: &Words,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        found: &mut Words,
-    ) {
+    pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
         // Without an event for each step there is no sequence. The user's own window comes later:
         // it can only take events away.
         let mut candidates = *wanted;
         for step in &self.lookers[..self.steps] {
             let mut did = words::EMPTY;
-            step.did(machine, chunk, &candidates, scratch, tally, &mut did);
+            step.did(pass, &candidates, &mut did);
             candidates = did;
             if words::is_empty(&candidates) {
                 return;
@@ -127,40 +118,38 @@ impl<'a> Sequence<'a> {
         let bounds = self
             .anchor
             .as_ref()
-            .map(|anchor| anchor.bounds(machine, chunk, &candidates, scratch, tally));
+            .map(|anchor| anchor.bounds(pass, &candidates));
         if let Some(binding) = &self.binding {
-            let mut linked = std::mem::take(&mut scratch.linked);
+            let mut linked = std::mem::take(&mut pass.scratch.linked);
             Binding::reset(&mut linked);
-            self.visit(machine, chunk, bounds.as_ref(), tally, &mut |block| {
+            self.visit(pass, bounds.as_ref(), &mut |block| {
                 binding.add(&mut linked, block, &candidates);
             });
             if let Err(error) = binding.find(&mut linked, found) {
-                scratch.failure = Some(error);
+                pass.scratch.failure = Some(error);
             }
-            scratch.linked = linked;
+            pass.scratch.linked = linked;
         } else {
-            let mut gathered = std::mem::take(&mut scratch.gathered);
+            let mut gathered = std::mem::take(&mut pass.scratch.gathered);
             gathered.reset(self.steps);
             let mut fitting = [0_u64; BLOCK];
-            self.visit(machine, chunk, bounds.as_ref(), tally, &mut |block| {
+            self.visit(pass, bounds.as_ref(), &mut |block| {
                 self.gather(block, &candidates, &mut fitting, &mut gathered);
             });
             gathered.sort();
             Chains::new(self.steps, self.within).find(&gathered, &candidates, found);
-            scratch.gathered = gathered;
+            pass.scratch.gathered = gathered;
         }
         if let Some(bounds) = bounds {
-            bounds.give(scratch);
+            bounds.give(pass.scratch);
         }
     }
 
     /// Hands out the rows of all streams, and who looks for which.
     fn visit(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         bounds: Option<&UserBounds>,
-        tally: &mut Tally,
         visit: &mut dyn FnMut(&Block<'_>),
     ) {
         let mut masks: Vec<[u8; BLOCK]> = Vec::new();
@@ -170,16 +159,16 @@ impl<'a> Sequence<'a> {
             // All have the same window, so they see the same rows of the stream.
             let (looker, position) = lookers[0];
             let source = &self.lookers[looker].sources[position];
-            let rows = source.stream.rows_in(chunk, source.range);
-            tally.rows += rows.len() as u64;
+            let rows = source.stream.rows_in(pass.chunk, source.range);
+            pass.tally.rows += rows.len() as u64;
             for start in rows.clone().step_by(BLOCK) {
                 let block = start..rows.end.min(start + BLOCK);
                 let len = block.len();
-                tally.bytes += len as u64 * 6;
+                pass.tally.bytes += len as u64 * 6;
                 for (mask, &(looker, position)) in masks.iter_mut().zip(lookers) {
                     let source = &self.lookers[looker].sources[position];
-                    tally.bytes += len as u64 * source.filter.bytes_per_row();
-                    source.mask(machine, chunk, block.clone(), bounds, &mut mask[..len]);
+                    pass.tally.bytes += len as u64 * source.filter.bytes_per_row();
+                    source.mask(pass, block.clone(), bounds, &mut mask[..len]);
                 }
                 source.read_times(block.clone(), &mut times[..len]);
                 visit(&Block {

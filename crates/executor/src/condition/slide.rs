@@ -3,16 +3,14 @@
 
 use crate::dataset::Binder;
 use crate::events::Events;
-use crate::kernel::Machine;
-use crate::profile::Tally;
-use crate::scratch::Scratch;
+use crate::pass::ChunkPass;
 use crate::truth::{Truth, ValueRef};
 use crate::words::Words;
 use crate::{EvalError, condition::number_test};
 use crowdset_query::{
     NumberTest, PlanEvents, PlanKind, PlanMeasure, PlanPredicate, PlanSelector, PlanTest,
 };
-use crowdset_types::{CHUNK_USERS, ChunkId, Number, TimeRange};
+use crowdset_types::{CHUNK_USERS, Number, TimeRange};
 use std::borrow::Cow;
 
 /// The events of one selector, wherever a window has to go.
@@ -118,21 +116,17 @@ impl<'a> Slide<'a> {
     }
 
     /// The users of the chunk who pass at a position.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "those of every condition, and where the window stands"
-    )]
     pub(crate) fn eval(
         &self,
         position: &Position,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         state: &mut SlideState,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
         found: &mut Words,
     ) {
-        let mut counts = state.counts.take().unwrap_or_else(|| scratch.u32s.take());
+        let mut counts = state
+            .counts
+            .take()
+            .unwrap_or_else(|| pass.scratch.u32s.take());
         let to = position.range;
         match state.range {
             Some(from) if !from.intersection(to).is_empty() => {
@@ -144,17 +138,17 @@ impl<'a> Slide<'a> {
                     (to.to, from.to, false),
                 ] {
                     let rows = TimeRange::new(left, right);
-                    self.add(machine, chunk, rows, enters, tally, &mut counts);
+                    self.add(pass, rows, enters, &mut counts);
                 }
             }
             _ => {
                 counts.fill(0);
-                self.add(machine, chunk, to, true, tally, &mut counts);
+                self.add(pass, to, true, &mut counts);
             }
         }
         found.fill(0);
         for &(low, high) in &position.passing {
-            machine.or_u32_within(&counts, low, high, found);
+            pass.machine.or_u32_within(&counts, low, high, found);
         }
         state.range = Some(to);
         state.counts = Some(counts);
@@ -163,27 +157,21 @@ impl<'a> Slide<'a> {
     /// Counts the rows of a range in, or out.
     fn add(
         &self,
-        machine: Machine,
-        chunk: ChunkId,
+        pass: &mut ChunkPass<'_>,
         range: TimeRange,
         enters: bool,
-        tally: &mut Tally,
         counts: &mut [u32; CHUNK_USERS],
     ) {
         if range.is_empty() {
             return;
         }
-        self.events.scan_range(
-            machine,
-            chunk,
-            range,
-            tally,
-            &mut |rows| match (rows.mask, enters) {
+        let machine = pass.machine;
+        self.events
+            .scan_range(pass, range, &mut |rows| match (rows.mask, enters) {
                 (None, true) => machine.count_u32(rows.users, counts),
                 (Some(mask), true) => machine.count_u32_masked(rows.users, mask, counts),
                 (None, false) => machine.uncount_u32(rows.users, counts),
                 (Some(mask), false) => machine.uncount_u32_masked(rows.users, mask, counts),
-            },
-        );
+            });
     }
 }
