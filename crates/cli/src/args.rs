@@ -166,6 +166,19 @@ pub(crate) enum Command {
         crowdset check \"count(report_generated, last 30 days) > 5\"\n  \
         crowdset check @trial.segment --store store")]
     Check(Check),
+    /// Print the same question as SQL for another engine, over the tables users, events (with properties as JSON text)
+    /// and user_properties.
+    ///
+    /// The statement selects the user ids, ascending, as of the instant, which is written into it. What a dialect
+    /// cannot say exactly is refused with its place.
+    ///
+    /// Without --store, email, name, account_type and created_at are columns of users and other bare names are user
+    /// properties; users.x is taken to be of the type of the value it is compared with. With --store, names, types,
+    /// saved segments and lists come from there.
+    #[command(after_help = "Examples:\n  \
+        crowdset sql \"did(purchase, last 30 days)\" --dialect duckdb --as-of 2026-01-01\n  \
+        crowdset sql \"segment('lapsed')\" --dialect clickhouse --store store")]
+    Sql(Sql),
     /// Print a segment in canonical text, or with --json in its JSON form.
     #[command(after_help = "Examples:\n  \
         crowdset fmt \"DID( purchase , last 720 hours )\"\n  \
@@ -521,6 +534,36 @@ pub(crate) struct Check {
     /// Also look for its names in this store or folder of tables.
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// Words of `sql`.
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The segment: text, JSON, or @FILE.
+    #[arg(value_name = "SEGMENT", allow_hyphen_values = true)]
+    pub(crate) segment: String,
+    /// Whose SQL.
+    #[arg(long, value_enum)]
+    pub(crate) dialect: SqlDialect,
+    /// Take names, types, saved segments and lists from this store or folder of tables.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// The table user_properties has no column updated_at but one row a user and name.
+    #[arg(long)]
+    pub(crate) no_history: bool,
+}
+
+/// Whose SQL is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SqlDialect {
+    /// DuckDB.
+    Duckdb,
+    /// Apache DataFusion.
+    Datafusion,
+    /// ClickHouse.
+    Clickhouse,
+    /// Apache Spark.
+    Spark,
 }
 
 /// Words of `fmt`.

@@ -55,7 +55,7 @@ fn every_command_has_help_with_an_example() {
     let help = world.ok(&["--help"]);
     for command in [
         "demo", "load", "count", "members", "eval", "explain", "stats", "verify", "generate",
-        "check", "fmt", "schema",
+        "check", "fmt", "sql", "schema",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),

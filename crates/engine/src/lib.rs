@@ -47,6 +47,7 @@
 //! - Sizes by attribute, of pairs, over time: [`Snapshot::breakdown`], [`Snapshot::overlap`],
 //!   [`Snapshot::trend`], [`Snapshot::diff`].
 //! - Members with their attributes, and as files: [`Audience::with_attributes`], [`Members`].
+//! - The same question for another engine: [`sql()`].
 //! - Many segments in one pass: [`Snapshot::evaluate_many`].
 //! - Cancellation and progress: [`Control`] in [`EvalOptions`], and [`LoadOptions`].
 //! - What is in a store, and whether it is sound: [`Snapshot::stats`], [`Snapshot::verify`].
@@ -97,6 +98,7 @@ pub use crowdset_query::{
     Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,
     Severity, Suggestion, json_schema,
 };
+pub use crowdset_sql::{ColumnType, Dialect, SqlError, SqlSchema, sql};
 pub use crowdset_types::{
     DurationMillis, Number, ParseTimeError, TimeRange, TimestampMillis, Value,
 };

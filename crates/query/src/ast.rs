@@ -3,7 +3,7 @@
 //! Spans are carried for messages only: two trees are equal if they say the same.
 
 use crate::diagnostic::Diagnostic;
-use crowdset_types::DurationMillis;
+use crowdset_types::{DurationMillis, TimeRange, TimestampMillis};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -546,6 +546,17 @@ impl Window {
     pub fn zone(&self) -> Option<&str> {
         match self {
             Self::Calendar { zone, .. } => zone.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The instants of a calendar window as seen at `as_of`, not cut there. `None` for any other
+    /// window, and for a zone or a date that there is not.
+    pub fn calendar_range(&self, as_of: TimestampMillis) -> Option<TimeRange> {
+        match self {
+            Self::Calendar { period, zone } => {
+                crate::planner::calendar_range(*period, zone.as_deref(), as_of)
+            }
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ mod members;
 mod rows;
 mod saved;
 mod schema;
+mod sql;
 mod stats;
 mod verify;
 mod why;
@@ -43,6 +44,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(&args, &mut meaning),
         Command::Generate(args) => generate::run(&args, &mut meaning),
         Command::Check(args) => check::run(&args, &mut meaning),
+        Command::Sql(args) => sql::run(&args, &mut meaning),
         Command::Fmt(args) => fmt::run(&args, &mut meaning),
         Command::Schema => schema::run(&mut meaning),
     }?;

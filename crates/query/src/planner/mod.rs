@@ -707,6 +707,17 @@ pub(crate) fn written_instants(period: Period, zone: Option<&str>) -> [i64; 2] {
 }
 
 /// The zone of this name, which has been checked; UTC without one.
+/// The instants of a period of the calendar; `None` for a zone or a date that there is not.
+pub(crate) fn calendar_range(
+    period: Period,
+    zone: Option<&str>,
+    as_of: TimestampMillis,
+) -> Option<TimeRange> {
+    checks::calendar_problem(&period, zone)
+        .is_none()
+        .then(|| calendar::range(period, &time_zone(zone), as_of))
+}
+
 fn time_zone(name: Option<&str>) -> TimeZone {
     name.and_then(|name| TimeZoneDatabase::bundled().get(name).ok())
         .unwrap_or(TimeZone::UTC)
