@@ -57,7 +57,7 @@ impl Writer<'_> {
                 filter.push(format!("{at} < {}", bounded(self.instant(end))));
             }
             Window::Since(start) => {
-                filter.push(format!("{at} >= {}", bounded(self.instant(start))))
+                filter.push(format!("{at} >= {}", bounded(self.instant(start))));
             }
             Window::Before(end) => filter.push(format!("{at} < {}", bounded(self.instant(end)))),
             Window::Anchored { relation, anchor } => {
@@ -150,7 +150,7 @@ impl Writer<'_> {
         let mut filter = Vec::new();
         match test {
             OccurrenceTest::When(window) => {
-                self.window(&row, window, span, &mut from, &mut filter)?
+                self.window(&row, window, span, &mut from, &mut filter)?;
             }
             OccurrenceTest::Property { operand, test } => {
                 let of = self.operand(&row, operand, span)?;
