@@ -4,62 +4,14 @@
 //! texts of the language's own words, where a parser has the most to get wrong.
 
 mod common;
+#[path = "common/nothing.rs"]
+mod nothing;
 
 use common::segment;
-use crowdset_query::{AttributeTable, Plan, PlanKind};
-use crowdset_query::{Catalog, PlanOptions, Segment, TypeSet, plan};
-use crowdset_types::{TimeRange, TimestampMillis};
+use crowdset_query::{Plan, PlanKind, Segment};
+use nothing::plan_on_nothing;
 use proptest::prelude::*;
 use std::time::Instant;
-
-/// A catalog that knows nothing.
-struct Nothing;
-
-impl Catalog for Nothing {
-    fn universe_len(&self) -> u64 {
-        0
-    }
-    fn event_names(&self) -> &[String] {
-        &[]
-    }
-    fn event_rows(&self, _: &str, _: TimeRange) -> u64 {
-        0
-    }
-    fn event_users(&self, _: &str) -> u64 {
-        0
-    }
-    fn property_names(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-    fn property_types(&self, _: &str, _: &str) -> Option<TypeSet> {
-        None
-    }
-    fn property_values(&self, _: &str, _: &str) -> Option<u64> {
-        None
-    }
-    fn attribute_names(&self) -> Vec<(AttributeTable, String)> {
-        Vec::new()
-    }
-    fn attribute_types(&self, _: AttributeTable, _: &str) -> Option<TypeSet> {
-        None
-    }
-    fn attribute_values(&self, _: AttributeTable, _: &str) -> Option<u64> {
-        None
-    }
-    fn event_span(&self) -> Option<(TimestampMillis, TimestampMillis)> {
-        None
-    }
-}
-
-fn plan_on_nothing(segment: &Segment) -> Option<Plan> {
-    plan(
-        segment,
-        &Nothing,
-        TimestampMillis(1_700_000_000_000),
-        &PlanOptions::default(),
-    )
-    .ok()
-}
 
 proptest! {
     #[test]
@@ -233,88 +185,6 @@ const WORDS: [&str; 86] = [
     "everyone",
     "true",
 ];
-
-#[test]
-fn nesting_has_a_bound_and_an_error() {
-    let errors = |text: &str| {
-        text.parse::<Segment>()
-            .expect_err("is too deep")
-            .to_string()
-    };
-    for depth in [129, 1_000, 100_000] {
-        for (open, close) in [
-            ("(", ")"),
-            ("not ", ""),
-            ("a = 1 and (b = 2 or ", ")"),
-            ("not (", ")"),
-        ] {
-            let text = format!("{}x = 1{}", open.repeat(depth), close.repeat(depth));
-            assert!(
-                errors(&text).contains("nested more than 128 levels deep"),
-                "{open}"
-            );
-            assert_eq!(errors(&text).matches("nested").count(), 1, "told once");
-        }
-        let text = format!(
-            "did(a where {}x = 1{})",
-            "not (".repeat(depth),
-            ")".repeat(depth)
-        );
-        assert!(errors(&text).contains("nested"));
-        let text = format!(
-            "did(a{}{})",
-            ", after last(a".repeat(depth),
-            ")".repeat(depth)
-        );
-        assert!(errors(&text).contains("nested"));
-        let text = format!(
-            "{}{{\"everyone\": true}}{}",
-            "{\"not\": ".repeat(depth),
-            "}".repeat(depth)
-        );
-        assert!(errors(&text).contains("nested"));
-        for (open, close) in [("(", ")"), ("-(", ")"), ("1 + (", ")"), ("- ", "")] {
-            let text = format!("{}count(a){} > 1", open.repeat(depth), close.repeat(depth));
-            assert!(text.parse::<Segment>().is_err(), "{open} of {depth} levels");
-        }
-        let text = format!(
-            "{{\"measure\": {}1{}, \"op\": \">\", \"value\": 1}}",
-            "{\"arithmetic\": [1, \"+\", ".repeat(depth),
-            "]}".repeat(depth)
-        );
-        assert!(errors(&text).contains("nested"));
-        let text = "[".repeat(depth);
-        assert!(format!("{{\"and\": {text}").parse::<Segment>().is_err());
-    }
-}
-
-#[test]
-fn what_is_deep_but_allowed_keeps_its_forms() {
-    let shapes = [
-        format!("{}x = 1", "not ".repeat(128)),
-        format!(
-            "{}x = 1{}",
-            "a = 1 and (b = 2 or c = 3 and "
-                .replace("c = 3 and ", "")
-                .repeat(128),
-            ")".repeat(128)
-        ),
-        format!("{}x = 1{}", "not (a = 1 and ".repeat(64), ")".repeat(64)),
-        format!(
-            "did(a where {}x = 1{})",
-            "y = 1 and (z = 2 or ".repeat(128),
-            ")".repeat(128)
-        ),
-        format!("did(a{}{})", ", after last(a".repeat(128), ")".repeat(128)),
-    ];
-    for shape in shapes {
-        let segment: Segment = shape.parse().expect("is within the bound");
-        assert_eq!(segment.to_string(), shape);
-        let json = segment.to_json().to_string();
-        assert_eq!(json.parse::<Segment>().as_ref(), Ok(&segment));
-        assert!(plan_on_nothing(&segment).is_some(), "{shape}");
-    }
-}
 
 /// Twice the text takes about twice the time. The bound is generous: a quadratic step would miss
 /// it by orders of magnitude.

@@ -527,7 +527,7 @@ fn measures_are_calculated_with() {
         "2 * count(a) - 1 > 3",
         "5 < count(a)",
         "-count(a) + 1 < 0",
-        "-(-count(a)) = 1",
+        "- -count(a) = 1",
         "-(count(a) + 1) = -1",
         "count(a) - (count(b) - count(c)) = 0",
         "count(a) - -2 = 0",

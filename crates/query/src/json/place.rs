@@ -3,28 +3,67 @@
 use crate::ast::TimePoint;
 use crate::checks::{self, nearest};
 use crate::diagnostic::Diagnostic;
+use crate::parser::shorten;
 use crowdset_types::{DurationMillis, Number, TimestampMillis};
 use serde_json::{Map, Value};
+use std::fmt::{self, Display, Formatter};
 
-pub(super) type Read<T> = Result<T, Diagnostic>;
+pub(in crate::json) type Read<T> = Result<T, Diagnostic>;
+
+/// The keys and numbers that lead to a value: `$.and[2].did`.
+#[derive(Debug, Clone)]
+pub(in crate::json) struct Path(String);
+
+impl Path {
+    /// The way to the whole.
+    pub(in crate::json) fn top() -> Self {
+        Self("$".to_owned())
+    }
+
+    fn key(&self, key: &str) -> Self {
+        Self(format!("{}.{key}", self.0))
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}
+
+impl Display for Path {
+    /// Of a long path its ends: the middle of a hundred levels tells nobody anything.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const END_CHARS: usize = 60;
+        let (path, chars) = (&self.0, self.0.chars().count());
+        if chars <= 2 * END_CHARS + 1 {
+            return f.write_str(path);
+        }
+        let ends = [END_CHARS, chars - END_CHARS].map(|end| {
+            path.char_indices()
+                .nth(end)
+                .map_or(path.len(), |(at, _)| at)
+        });
+        write!(f, "{}…{}", &path[..ends[0]], &path[ends[1]..])
+    }
+}
 
 /// A value and where it stands.
-pub(super) struct Place<'a> {
-    pub(super) value: &'a Value,
-    pub(super) path: String,
+#[derive(Debug, Clone)]
+pub(in crate::json) struct Place<'a> {
+    pub(in crate::json) value: &'a Value,
+    pub(in crate::json) path: Path,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn error(&self, message: impl std::fmt::Display) -> Diagnostic {
+    pub(in crate::json) fn error(&self, message: impl Display) -> Diagnostic {
         Diagnostic::error("json", format!("{}: {message}", self.path))
     }
 
-    pub(super) fn expected(&self, what: &str) -> Diagnostic {
+    pub(in crate::json) fn expected(&self, what: &str) -> Diagnostic {
         let found = match self.value {
             Value::Null => "null".to_owned(),
             Value::Bool(value) => value.to_string(),
             Value::Number(value) => value.to_string(),
-            Value::String(text) => format!("`{}`", text.chars().take(40).collect::<String>()),
+            Value::String(text) => format!("`{}`", shorten(text)),
             Value::Array(_) => "a list".to_owned(),
             Value::Object(_) => "an object".to_owned(),
         };
@@ -32,7 +71,7 @@ impl<'a> Place<'a> {
     }
 
     /// A finding of [`checks`] at this place.
-    pub(super) fn accept(&self, finding: Option<Diagnostic>) -> Read<()> {
+    pub(in crate::json) fn accept(&self, finding: Option<Diagnostic>) -> Read<()> {
         match finding {
             Some(finding) => Err(Diagnostic {
                 message: format!("{}: {}", self.path, finding.message),
@@ -42,7 +81,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub(super) fn object(&self) -> Read<Fields<'a>> {
+    pub(in crate::json) fn object(&self) -> Read<Fields<'a>> {
         match self.value {
             Value::Object(object) => Ok(Fields {
                 object,
@@ -53,25 +92,37 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub(super) fn list(&self) -> Read<Vec<Place<'a>>> {
-        match self.value {
-            Value::Array(values) => Ok(values
-                .iter()
-                .enumerate()
-                .map(|(index, value)| Place {
-                    value,
-                    path: format!("{}[{index}]", self.path),
-                })
-                .collect()),
-            _ => Err(self.expected("a list")),
+    /// The items of a list, one after the other: a long list far inside has long paths.
+    pub(in crate::json) fn items(&self) -> Read<impl Iterator<Item = Place<'a>> + use<'a>> {
+        let Value::Array(values) = self.value else {
+            return Err(self.expected("a list"));
+        };
+        let path = self.path.clone();
+        Ok(values.iter().enumerate().map(move |(index, value)| Place {
+            value,
+            path: path.item(index),
+        }))
+    }
+
+    /// The items of a list, in the form of `read`.
+    pub(in crate::json) fn all<T>(&self, read: impl FnMut(Place<'a>) -> Read<T>) -> Read<Vec<T>> {
+        self.items()?.map(read).collect()
+    }
+
+    /// A list of two; `what` they are.
+    pub(in crate::json) fn pair(&self, what: &str) -> Read<[Place<'a>; 2]> {
+        let mut items = self.items()?;
+        match (items.next(), items.next(), items.next()) {
+            (Some(first), Some(second), None) => Ok([first, second]),
+            _ => Err(self.expected(what)),
         }
     }
 
-    pub(super) fn text(&self, what: &str) -> Read<&'a str> {
+    pub(in crate::json) fn text(&self, what: &str) -> Read<&'a str> {
         self.value.as_str().ok_or_else(|| self.expected(what))
     }
 
-    pub(super) fn is_true(&self) -> Read<()> {
+    pub(in crate::json) fn is_true(&self) -> Read<()> {
         if self.value == &Value::Bool(true) {
             Ok(())
         } else {
@@ -79,7 +130,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub(super) fn number(&self) -> Read<Number> {
+    pub(in crate::json) fn number(&self) -> Read<Number> {
         let number = match self.value {
             Value::Number(number) => match number.as_i64() {
                 Some(value) => Some(Number::Integer(value)),
@@ -92,7 +143,7 @@ impl<'a> Place<'a> {
         Ok(number)
     }
 
-    pub(super) fn duration(&self) -> Read<DurationMillis> {
+    pub(in crate::json) fn duration(&self) -> Read<DurationMillis> {
         let text = self.text("a duration such as `30d`")?;
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let unit = DurationMillis::UNITS
@@ -113,7 +164,7 @@ impl<'a> Place<'a> {
             .ok_or_else(|| self.error("the duration is longer than any time can be"))
     }
 
-    pub(super) fn instant(&self) -> Read<i64> {
+    pub(in crate::json) fn instant(&self) -> Read<i64> {
         let text = self.text("a time such as `2026-01-01`")?;
         TimestampMillis::parse(text)
             .map(|(instant, _)| instant.0)
@@ -121,7 +172,7 @@ impl<'a> Place<'a> {
     }
 
     /// `{"ago": …}`, `{"now": true}`; `None` if the object is something else.
-    pub(super) fn relative_time(&self) -> Read<Option<TimePoint>> {
+    pub(in crate::json) fn relative_time(&self) -> Read<Option<TimePoint>> {
         if self.value.get("ago").is_none() && self.value.get("now").is_none() {
             return Ok(None);
         }
@@ -136,7 +187,7 @@ impl<'a> Place<'a> {
         Ok(Some(point))
     }
 
-    pub(super) fn time_point(&self) -> Read<TimePoint> {
+    pub(in crate::json) fn time_point(&self) -> Read<TimePoint> {
         match self.relative_time()? {
             Some(point) => Ok(point),
             None => self.instant().map(TimePoint::At),
@@ -145,33 +196,33 @@ impl<'a> Place<'a> {
 }
 
 /// The keys of one object; each must be asked for.
-pub(super) struct Fields<'a> {
-    pub(super) object: &'a Map<String, Value>,
-    path: String,
+pub(in crate::json) struct Fields<'a> {
+    pub(in crate::json) object: &'a Map<String, Value>,
+    path: Path,
     known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Place<'a>> {
+    pub(in crate::json) fn take(&mut self, key: &'static str) -> Option<Place<'a>> {
         self.known.push(key);
         self.object.get(key).map(|value| Place {
             value,
-            path: format!("{}.{key}", self.path),
+            path: self.path.key(key),
         })
     }
 
-    pub(super) fn need(&mut self, key: &'static str) -> Read<Place<'a>> {
+    pub(in crate::json) fn need(&mut self, key: &'static str) -> Read<Place<'a>> {
         let path = self.path.clone();
         self.take(key)
             .ok_or_else(|| Diagnostic::error("json", format!("{path}: the key `{key}` is missing")))
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(in crate::json) fn has(&self, key: &str) -> bool {
         self.object.contains_key(key)
     }
 
     /// Which of these keys is there.
-    pub(super) fn which(&mut self, keys: &[&'static str]) -> Option<&'static str> {
+    pub(in crate::json) fn which(&mut self, keys: &[&'static str]) -> Option<&'static str> {
         self.known.extend(keys);
         keys.iter()
             .copied()
@@ -179,7 +230,7 @@ impl<'a> Fields<'a> {
     }
 
     /// No key may be left that nobody asked for.
-    pub(super) fn finish(mut self) -> Read<()> {
+    pub(in crate::json) fn finish(mut self) -> Read<()> {
         let Some(unknown) = self
             .object
             .keys()
@@ -191,7 +242,7 @@ impl<'a> Fields<'a> {
         self.known.dedup();
         let finding = Diagnostic::error(
             "unknown-key",
-            format!("{}.{unknown}: unknown key", self.path),
+            format!("{}: unknown key", self.path.key(&shorten(unknown))),
         );
         Err(
             match nearest(unknown, self.known.iter().copied())
@@ -205,7 +256,11 @@ impl<'a> Fields<'a> {
 
     /// As [`Fields::finish`], for objects whose kind `chosen` decided: of the `others` none may be
     /// there as well.
-    pub(super) fn finish_kind(mut self, chosen: &str, others: &[&'static str]) -> Read<()> {
+    pub(in crate::json) fn finish_kind(
+        mut self,
+        chosen: &str,
+        others: &[&'static str],
+    ) -> Read<()> {
         self.known
             .retain(|key| *key == chosen || !others.contains(key));
         match others

@@ -1,7 +1,7 @@
 //! Sequences, lifecycles and measures of periods, to and from JSON.
 
 use super::place::{Fields, Place, Read};
-use super::read::{Reader, path};
+use super::read::{Reader, value::path};
 use super::write::{duration, events, put_window, selector, taken_path};
 use crate::ast::{
     EventSelector, EventWindow, ExprKind, Hop, HopTime, Lifecycle, Measure, PeriodUnit, Sequence,
@@ -17,7 +17,7 @@ impl Reader {
         let mut fields = place.object()?;
         let list = fields.need("steps")?;
         let mut steps = Vec::new();
-        for step in list.list()? {
+        for step in list.items()? {
             let mut step_fields = step.object()?;
             let events = self.selector(&step, &mut step_fields)?;
             let hop = self.hop(&step, &mut step_fields)?;
@@ -35,7 +35,7 @@ impl Reader {
             .map(|within| within.duration())
             .transpose()?;
         let same = match fields.take("same") {
-            Some(list) => list.list()?.iter().map(property).collect::<Read<_>>()?,
+            Some(list) => list.all(|path| property(&path))?,
             None => Vec::new(),
         };
         let strictly = flag(&mut fields, "strictly")?;
@@ -63,16 +63,16 @@ impl Reader {
             time = match kind {
                 "within" => HopTime::Within(of.duration()?),
                 "after" => HopTime::After(of.duration()?),
-                _ => match of.list()?.as_slice() {
-                    [least, most] => HopTime::Between(least.duration()?, most.duration()?),
-                    _ => return Err(of.expected("two durations")),
-                },
+                _ => {
+                    let [least, most] = of.pair("two durations")?;
+                    HopTime::Between(least.duration()?, most.duration()?)
+                }
             };
             self.warn(&of, checks::hop_warning(time));
         }
         let mut without = Vec::new();
         if let Some(list) = fields.take("without") {
-            for place in list.list()? {
+            for place in list.items()? {
                 let mut inner = place.object()?;
                 without.push(self.selector(&place, &mut inner)?);
                 inner.finish()?;

@@ -18,16 +18,24 @@ fn one(key: &str, value: Value) -> Value {
     Value::Object(Object::from_iter([(key.to_owned(), value)]))
 }
 
+/// What nests is apart from what does not: its frames are what deep nesting piles up.
 pub(super) fn expr(expr: &Expr) -> Value {
     let list = |parts: &[Expr]| parts.iter().map(self::expr).collect::<Value>();
     match &expr.kind {
-        ExprKind::Everyone => json!({"everyone": true}),
-        ExprKind::Nobody => json!({"nobody": true}),
-        ExprKind::And(parts) if parts.is_empty() => json!({"everyone": true}),
-        ExprKind::Or(parts) if parts.is_empty() => json!({"nobody": true}),
-        ExprKind::And(parts) => one("and", list(parts)),
-        ExprKind::Or(parts) => one("or", list(parts)),
+        ExprKind::And(parts) if !parts.is_empty() => one("and", list(parts)),
+        ExprKind::Or(parts) if !parts.is_empty() => one("or", list(parts)),
         ExprKind::Not(inner) => one("not", self::expr(inner)),
+        leaf => self::leaf(leaf),
+    }
+}
+
+/// A condition that holds no others. Never inlined, or its frame would be one of those.
+#[inline(never)]
+fn leaf(kind: &ExprKind) -> Value {
+    match kind {
+        // A tree from the builder may have no parts.
+        ExprKind::Everyone | ExprKind::And(_) => json!({"everyone": true}),
+        ExprKind::Nobody | ExprKind::Or(_) | ExprKind::Not(_) => json!({"nobody": true}),
         ExprKind::UserId(ids) if ids.is_empty() => json!({"nobody": true}),
         ExprKind::UserId(ids) => json!({"user_id": ids}),
         ExprKind::SavedSegment(name) => json!({"segment": name}),

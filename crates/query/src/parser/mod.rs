@@ -312,7 +312,8 @@ impl Parser<'_> {
     }
 }
 
-fn shorten(text: &str) -> String {
+/// The beginning of a text that may be of any length, for a message.
+pub(crate) fn shorten(text: &str) -> String {
     const CHARS_MAX: usize = 40;
     let mut chars = text.chars();
     let mut short: String = chars.by_ref().take(CHARS_MAX).collect();
@@ -386,25 +387,39 @@ impl Parser<'_> {
         })
     }
 
+    /// What nests is read by functions of their own: their frames are what deep nesting piles up.
     fn negation(&mut self) -> Parse<Expr> {
-        let start = self.span();
         if self.is_word("not") && !self.test_begins_at(1) {
-            self.advance();
-            let inner = self.nested(Self::negation)?;
-            return Ok(Expr {
-                kind: ExprKind::Not(Box::new(inner)),
-                span: self.since(start),
-            });
+            self.negated()
+        } else if self.token() == Token::Open && !self.parenthesis_is_measure() {
+            self.parenthesized()
+        } else {
+            self.leaf()
         }
-        if self.token() == Token::Open && !self.parenthesis_is_measure() {
-            let open = self.advance().span;
-            let inner = self.nested(Self::expr)?;
-            self.close(open, "`and`, `or` or `)`")?;
-            return Ok(Expr {
-                kind: inner.kind,
-                span: self.since(start),
-            });
-        }
+    }
+
+    fn negated(&mut self) -> Parse<Expr> {
+        let start = self.advance().span;
+        let inner = self.nested(Self::negation)?;
+        Ok(Expr {
+            kind: ExprKind::Not(Box::new(inner)),
+            span: self.since(start),
+        })
+    }
+
+    fn parenthesized(&mut self) -> Parse<Expr> {
+        let open = self.advance().span;
+        let mut inner = self.nested(Self::expr)?;
+        self.close(open, "`and`, `or` or `)`")?;
+        inner.span = self.since(open);
+        Ok(inner)
+    }
+
+    /// A condition, or what stands for one that could not be read. Never inlined, or its frame would
+    /// be one of those.
+    #[inline(never)]
+    fn leaf(&mut self) -> Parse<Expr> {
+        let start = self.span();
         let begin = self.at;
         match self.condition() {
             Ok(kind) => Ok(Expr {

@@ -55,6 +55,12 @@ impl Parser<'_> {
             self.close(open, "`and`, `or` or `)`")?;
             return Ok(inner);
         }
+        self.predicate_leaf()
+    }
+
+    /// One test. Never inlined: its frame would be one of those that deep nesting piles up.
+    #[inline(never)]
+    fn predicate_leaf(&mut self) -> Parse<Predicate> {
         let start = self.span();
         let operand = self.operand()?;
         let test = self.test_of(start, &operand)?;

@@ -110,7 +110,37 @@ impl Parser<'_> {
         Ok(Window::Calendar { period, zone })
     }
 
+    /// What nests is apart from what does not: its frames are what deep nesting piles up.
     fn bare_window(&mut self) -> Parse<Window> {
+        let start = self.span();
+        if self.take_word("since") {
+            return match self.anchor()? {
+                Some(anchor) => Ok(anchored(AnchorRelation::Since, anchor)),
+                None => Ok(Window::Since(self.time_point()?)),
+            };
+        }
+        if self.take_word("before") {
+            return match self.anchor()? {
+                Some(anchor) => Ok(anchored(AnchorRelation::Before, anchor)),
+                None => Ok(Window::Before(self.time_point()?)),
+            };
+        }
+        if self.take_word("after") {
+            return match self.anchor()? {
+                Some(anchor) => Ok(anchored(AnchorRelation::After, anchor)),
+                None => Err(self.after_instant(start)),
+            };
+        }
+        if self.take_word("within") {
+            let duration = self.duration()?;
+            return self.within_window(duration);
+        }
+        self.plain_window()
+    }
+
+    /// A window that hangs on nothing. Never inlined, or its frame would be one of those.
+    #[inline(never)]
+    fn plain_window(&mut self) -> Parse<Window> {
         let start = self.span();
         let calendar = |period| Window::Calendar { period, zone: None };
         if self.take_word("today") {
@@ -148,28 +178,6 @@ impl Parser<'_> {
                 return Err(self.expected("`to` and the window's end"));
             }
             return Ok(Window::Between(from, self.time_point()?));
-        }
-        if self.take_word("since") {
-            return match self.anchor()? {
-                Some(anchor) => Ok(anchored(AnchorRelation::Since, anchor)),
-                None => Ok(Window::Since(self.time_point()?)),
-            };
-        }
-        if self.take_word("before") {
-            return match self.anchor()? {
-                Some(anchor) => Ok(anchored(AnchorRelation::Before, anchor)),
-                None => Ok(Window::Before(self.time_point()?)),
-            };
-        }
-        if self.take_word("after") {
-            return match self.anchor()? {
-                Some(anchor) => Ok(anchored(AnchorRelation::After, anchor)),
-                None => Err(self.after_instant(start)),
-            };
-        }
-        if self.take_word("within") {
-            let duration = self.duration()?;
-            return self.within_window(duration);
         }
         let known =
             "a window such as `last 30 days`, `since '2026-01-01'` or `after last(signed_in)`";

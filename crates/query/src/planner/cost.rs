@@ -3,7 +3,8 @@
 //! Events are taken to be spread over the users that have any at random (a Poisson distribution)
 //! and values to be equally frequent. Wrong estimates cost time, never an answer.
 
-use super::{Planner, number_passes, overlap};
+use super::window::overlap;
+use super::{Planner, number_passes};
 use crate::ast::{Aggregate, CompareOp, NumberTest, Operand, RankSize};
 use crate::plan::{
     PlanAnchorInstant, PlanEvents, PlanKind, PlanMeasure, PlanOccurrenceTest, PlanPredicate,

@@ -47,7 +47,54 @@ impl Planner<'_> {
         }
     }
 
+    /// What nests is planned by functions of their own: their frames are what deep nesting piles up.
     pub(super) fn measure(&mut self, measure: &Measure, span: Span) -> Measured {
+        match measure {
+            Measure::Negative(inner) => match self.nested_measure(inner, span) {
+                Measured::Measure(inner) => {
+                    Measured::Measure(PlanMeasure::Negative(Box::new(inner)))
+                }
+                Measured::Constant(value) => Measured::Constant(value.and_then(arithmetic::negate)),
+            },
+            Measure::Arithmetic(arithmetic) => {
+                if !self.is_of_one_rank(arithmetic, span) {
+                    return Measured::Constant(None);
+                }
+                let first = self.nested_measure(&arithmetic.first, span);
+                let mut rest = Vec::with_capacity(arithmetic.rest.len());
+                for (op, part) in &arithmetic.rest {
+                    rest.push((*op, self.nested_measure(part, span)));
+                }
+                calculated(first, rest)
+            }
+            _ => self.single_measure(measure, span),
+        }
+    }
+
+    fn nested_measure(&mut self, measure: &Measure, span: Span) -> Measured {
+        self.nested(Measured::Constant(None), |planner| {
+            planner.measure(measure, span)
+        })
+    }
+
+    fn is_of_one_rank(&mut self, arithmetic: &Arithmetic, span: Span) -> bool {
+        let mut ranks = arithmetic.rest.iter().map(|(op, _)| op.is_multiplicative());
+        let is_of_one = ranks
+            .next()
+            .is_some_and(|first| ranks.all(|rank| rank == first));
+        if !is_of_one {
+            let finding = Diagnostic::error(
+                "arithmetic",
+                "a list of measures has either `+` and `-` or `*` and `/` between them",
+            );
+            self.report(finding, span);
+        }
+        is_of_one
+    }
+
+    /// A measure that holds no others. Never inlined, or its frame would be one of those.
+    #[inline(never)]
+    fn single_measure(&mut self, measure: &Measure, span: Span) -> Measured {
         const ZERO: Option<Number> = Some(Number::Integer(0));
         let (of, make, nothing): (_, fn(PlanEvents) -> PlanMeasure, _) = match measure {
             Measure::Count(of) => (of, PlanMeasure::Count, ZERO),
@@ -130,24 +177,8 @@ impl Planner<'_> {
                 self.check(checks::number_problem(*value), span);
                 return Measured::Constant(Some(*value));
             }
-            Measure::Negative(inner) => {
-                let inner = self.nested(Measured::Constant(None), |planner| {
-                    planner.measure(inner, span)
-                });
-                return match inner {
-                    Measured::Measure(inner) => {
-                        Measured::Measure(PlanMeasure::Negative(Box::new(inner)))
-                    }
-                    Measured::Constant(value) => {
-                        Measured::Constant(value.and_then(arithmetic::negate))
-                    }
-                };
-            }
-            Measure::Arithmetic(arithmetic) => {
-                return self.nested(Measured::Constant(None), |planner| {
-                    planner.arithmetic(arithmetic, span)
-                });
-            }
+            // Measures that hold others are made by `measure`.
+            Measure::Negative(_) | Measure::Arithmetic(_) => return Measured::Constant(None),
             Measure::Attribute(operand) => {
                 return match self.attribute(&operand.attribute) {
                     Some(attribute) => Measured::Measure(PlanMeasure::Attribute(PlanAttribute {
@@ -161,60 +192,6 @@ impl Planner<'_> {
         match self.events(of) {
             Some(events) => Measured::Measure(make(events)),
             None => Measured::Constant(nothing),
-        }
-    }
-
-    fn arithmetic(&mut self, arithmetic: &Arithmetic, span: Span) -> Measured {
-        let ranks = arithmetic.rest.iter().map(|(op, _)| op.is_multiplicative());
-        if arithmetic.rest.is_empty()
-            || ranks.clone().any(|rank| rank) && ranks.clone().any(|rank| !rank)
-        {
-            let finding = Diagnostic::error(
-                "arithmetic",
-                "a list of measures has either `+` and `-` or `*` and `/` between them",
-            );
-            self.report(finding, span);
-            return Measured::Constant(None);
-        }
-        let first = self.measure(&arithmetic.first, span);
-        let rest: Vec<(ArithmeticOp, Measured)> = arithmetic
-            .rest
-            .iter()
-            .map(|(op, part)| (*op, self.measure(part, span)))
-            .collect();
-        // What has no value for anybody takes the value of all.
-        let is_missing = |part: &Measured| matches!(part, Measured::Constant(None));
-        if is_missing(&first) || rest.iter().any(|(_, part)| is_missing(part)) {
-            return Measured::Constant(None);
-        }
-        // Numbers at the front are worked out here.
-        let mut rest = rest.into_iter().peekable();
-        let mut first = first;
-        while let (Measured::Constant(Some(left)), Some((op, Measured::Constant(Some(right))))) =
-            (&first, rest.peek())
-        {
-            let Some(value) = op.apply(*left, *right) else {
-                return Measured::Constant(None);
-            };
-            first = Measured::Constant(Some(value));
-            rest.next();
-        }
-        if rest.peek().is_none() {
-            return first;
-        }
-        let plan = |part| match part {
-            Measured::Measure(measure) => Some(measure),
-            Measured::Constant(value) => value.map(PlanMeasure::Number),
-        };
-        let rest: Option<Vec<_>> = rest
-            .map(|(op, part)| plan(part).map(|part| (op, part)))
-            .collect();
-        match (plan(first), rest) {
-            (Some(first), Some(rest)) => Measured::Measure(PlanMeasure::Arithmetic {
-                first: Box::new(first),
-                rest,
-            }),
-            _ => Measured::Constant(None),
         }
     }
 
@@ -263,5 +240,43 @@ impl Planner<'_> {
             // Without an event or a value nobody has a rank.
             Measured::Constant(_) => PlanKind::Nobody,
         }
+    }
+}
+
+/// What parts of which some are numbers come to.
+fn calculated(first: Measured, rest: Vec<(ArithmeticOp, Measured)>) -> Measured {
+    // What has no value for anybody takes the value of all.
+    let is_missing = |part: &Measured| matches!(part, Measured::Constant(None));
+    if is_missing(&first) || rest.iter().any(|(_, part)| is_missing(part)) {
+        return Measured::Constant(None);
+    }
+    // Numbers at the front are worked out here.
+    let mut rest = rest.into_iter().peekable();
+    let mut first = first;
+    while let (Measured::Constant(Some(left)), Some((op, Measured::Constant(Some(right))))) =
+        (&first, rest.peek())
+    {
+        let Some(value) = op.apply(*left, *right) else {
+            return Measured::Constant(None);
+        };
+        first = Measured::Constant(Some(value));
+        rest.next();
+    }
+    if rest.peek().is_none() {
+        return first;
+    }
+    let plan = |part| match part {
+        Measured::Measure(measure) => Some(measure),
+        Measured::Constant(value) => value.map(PlanMeasure::Number),
+    };
+    let rest: Option<Vec<_>> = rest
+        .map(|(op, part)| plan(part).map(|part| (op, part)))
+        .collect();
+    match (plan(first), rest) {
+        (Some(first), Some(rest)) => Measured::Measure(PlanMeasure::Arithmetic {
+            first: Box::new(first),
+            rest,
+        }),
+        _ => Measured::Constant(None),
     }
 }

@@ -5,6 +5,7 @@
 //! and every comparison, is false of it, `is not set` is true, `count`, `sum`, `distinct` and
 //! `days` are 0, all other measures have no value.
 
+mod attribute;
 mod calendar;
 mod cost;
 mod event;
@@ -13,25 +14,22 @@ mod measure;
 mod saved;
 mod sequence;
 mod test;
+mod window;
 
 use crate::ast::{
-    Anchor, AttributeOperand, AttributeRef, AttributeTable, CalendarUnit, Cast, CompareOp,
-    EventWindow, Expr, ExprKind, NumberTest, Occurrence, OccurrenceTest, Operand, Period, Segment,
-    Span, Test, TimePoint, Window,
+    AttributeOperand, AttributeTable, CompareOp, Expr, ExprKind, NumberTest, Occurrence,
+    OccurrenceTest, Operand, Segment, Span, Test,
 };
 use crate::catalog::{Catalog, TypeSet};
-use crate::checks::{self, nearest};
 use crate::diagnostic::{Diagnostic, SegmentError, Severity};
 use crate::parser::DEPTH_MAX;
-use crate::plan::{
-    Plan, PlanAnchor, PlanAnchorInstant, PlanAttribute, PlanEvents, PlanKind, PlanNode,
-    PlanOccurrence, PlanOccurrenceTest, PlanWindow,
-};
+use crate::plan::{Plan, PlanAttribute, PlanKind, PlanNode, PlanOccurrenceTest};
 use cost::Estimate;
-use crowdset_types::{DurationMillis, Number, TimeRange, TimestampMillis, compare_numbers};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use crowdset_types::{Number, TimestampMillis, compare_numbers};
 use std::cmp::Ordering;
 use std::collections::HashSet;
+
+pub(crate) use window::{calendar_edge, calendar_range, written_instants};
 
 /// How deep a tree may be. Text of [`DEPTH_MAX`] levels makes trees of twice as many: in
 /// `a and (b or c and (…))` each parenthesis holds an `or` and an `and`.
@@ -150,6 +148,20 @@ pub fn plan_attribute(
         ..attribute
     });
     Ok((attribute, findings))
+}
+
+/// The complement of a node.
+fn negation(inner: Box<PlanNode>) -> (PlanKind, Estimate) {
+    let estimate = Estimate {
+        rows: inner.cost_rows as f64,
+        share: 1.0 - inner.selectivity,
+    };
+    let kind = match inner.kind {
+        PlanKind::Everyone => PlanKind::Nobody,
+        PlanKind::Nobody => PlanKind::Everyone,
+        _ => PlanKind::Not(inner),
+    };
+    (kind, estimate)
 }
 
 fn number_nodes(node: &mut PlanNode, next: &mut u32) {
@@ -280,12 +292,11 @@ impl Planner<'_> {
         if let ExprKind::SavedSegment(name) = &expr.kind {
             return self.saved_segment(expr, name);
         }
-        let may_plan = self.may_inline();
-        let nobody = (PlanKind::Nobody, Estimate::NOBODY);
-        let (kind, estimate) = if may_plan {
+        let (kind, estimate) = if self.may_inline() {
+            let nobody = (PlanKind::Nobody, Estimate::NOBODY);
             self.nested(nobody, |planner| planner.kind(expr))
         } else {
-            nobody
+            (PlanKind::Nobody, Estimate::NOBODY)
         };
         // What holds for all or nobody costs nothing, however it was found out.
         let estimate = match kind {
@@ -303,26 +314,32 @@ impl Planner<'_> {
         }
     }
 
+    /// What nests is planned by functions of their own: their frames are what deep nesting piles up.
     fn kind(&mut self, expr: &Expr) -> (PlanKind, Estimate) {
+        match &expr.kind {
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                let mut nodes = Vec::with_capacity(parts.len());
+                for part in parts {
+                    nodes.push(self.node(part));
+                }
+                self.junction(nodes, matches!(expr.kind, ExprKind::And(_)))
+            }
+            ExprKind::Not(inner) => negation(Box::new(self.node(inner))),
+            _ => self.leaf(expr),
+        }
+    }
+
+    /// A condition that holds no others. Never inlined, or its frame would be one of those.
+    #[inline(never)]
+    fn leaf(&mut self, expr: &Expr) -> (PlanKind, Estimate) {
         let kind = match &expr.kind {
             ExprKind::Everyone => PlanKind::Everyone,
-            // Nodes of saved segments are made by `node`.
-            ExprKind::Nobody | ExprKind::SavedSegment(_) => PlanKind::Nobody,
-            ExprKind::And(parts) => return self.junction(parts, true),
-            ExprKind::Or(parts) => return self.junction(parts, false),
-            ExprKind::Not(inner) => {
-                let inner = self.node(inner);
-                let estimate = Estimate {
-                    rows: inner.cost_rows as f64,
-                    share: 1.0 - inner.selectivity,
-                };
-                let kind = match inner.kind {
-                    PlanKind::Everyone => PlanKind::Nobody,
-                    PlanKind::Nobody => PlanKind::Everyone,
-                    _ => PlanKind::Not(Box::new(inner)),
-                };
-                return (kind, estimate);
-            }
+            // Conditions that hold others and nodes of saved segments are made by `kind` and `node`.
+            ExprKind::Nobody
+            | ExprKind::SavedSegment(_)
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Not(_) => PlanKind::Nobody,
             ExprKind::UserId(ids) => {
                 let mut ids = ids.clone();
                 ids.sort_unstable();
@@ -371,14 +388,14 @@ impl Planner<'_> {
         (kind, estimate)
     }
 
-    /// `and` (`all`) or `or` over parts.
-    fn junction(&mut self, parts: &[Expr], all: bool) -> (PlanKind, Estimate) {
+    /// `and` (`all`) or `or` over parts. Never inlined, as a leaf is not.
+    #[inline(never)]
+    fn junction(&self, mut nodes: Vec<PlanNode>, all: bool) -> (PlanKind, Estimate) {
         let (neutral, absorbing) = if all {
             (PlanKind::Everyone, PlanKind::Nobody)
         } else {
             (PlanKind::Nobody, PlanKind::Everyone)
         };
-        let mut nodes: Vec<PlanNode> = parts.iter().map(|part| self.node(part)).collect();
         if nodes.iter().any(|node| node.kind == absorbing) {
             return (absorbing, Estimate::NOBODY);
         }
@@ -415,47 +432,6 @@ impl Planner<'_> {
             PlanKind::Or(nodes)
         };
         (kind, Estimate { rows, share })
-    }
-
-    fn attribute_condition(
-        &mut self,
-        operand: &AttributeOperand,
-        test: &Test,
-        span: Span,
-    ) -> PlanKind {
-        let known = self.attribute(&operand.attribute);
-        let types = known
-            .as_ref()
-            .map(|known| self.types_behind(known, operand.cast));
-        self.lint_test(
-            &Operand::Property(String::new()),
-            test,
-            types.unwrap_or_default(),
-            span,
-        );
-        let test = self.test(test);
-        match (known, test) {
-            (Some(attribute), Some(test)) => PlanKind::Attribute {
-                operand: PlanAttribute {
-                    cast: operand.cast,
-                    ..attribute
-                },
-                test,
-            },
-            (None, Some(crate::plan::PlanTest::IsNotSet)) => PlanKind::Everyone,
-            _ => PlanKind::Nobody,
-        }
-    }
-
-    /// The types a comparison meets, the cast applied.
-    fn types_behind(&self, attribute: &PlanAttribute, cast: Option<Cast>) -> TypeSet {
-        match cast {
-            None => self
-                .catalog
-                .attribute_types(attribute.table, &attribute.name)
-                .unwrap_or_default(),
-            Some(cast) => test::types_of_cast(cast),
-        }
     }
 
     fn occurrence_condition(
@@ -525,204 +501,6 @@ impl Planner<'_> {
     }
 }
 
-/// Attributes, windows and instants.
-impl Planner<'_> {
-    /// The attribute that is meant; `None` if there is none, which has been reported.
-    fn attribute(&mut self, attribute: &AttributeRef) -> Option<PlanAttribute> {
-        let AttributeRef { table, name, span } = attribute;
-        let is_in = |table: AttributeTable| {
-            self.attributes
-                .binary_search_by(|(known_table, known)| {
-                    known_table
-                        .cmp(&table)
-                        .then_with(|| known.as_str().cmp(name))
-                })
-                .is_ok()
-        };
-        let candidates = match table {
-            Some(table) => vec![*table],
-            None => vec![AttributeTable::Users, AttributeTable::Property],
-        };
-        let found: Vec<AttributeTable> = candidates
-            .iter()
-            .copied()
-            .filter(|table| is_in(*table))
-            .collect();
-        if let [table] = *found.as_slice() {
-            return Some(PlanAttribute {
-                table,
-                name: name.clone(),
-                cast: None,
-            });
-        }
-        if found.len() > 1 {
-            let message = format!("`{name}` is both a column of users and a user property");
-            let finding = Diagnostic::error("ambiguous-attribute", message)
-                .help(format!("write `users.{name}` or `property.{name}`"));
-            self.report(finding, *span);
-            return None;
-        }
-        let elsewhere = table.and_then(|table| {
-            let other = match table {
-                AttributeTable::Users => AttributeTable::Property,
-                AttributeTable::Property => AttributeTable::Users,
-            };
-            is_in(other).then(|| {
-                AttributeRef {
-                    table: Some(other),
-                    name: name.clone(),
-                    span: *span,
-                }
-                .to_string()
-            })
-        });
-        let like = elsewhere.or_else(|| {
-            let names = self
-                .attributes
-                .iter()
-                .filter(|(table, _)| candidates.contains(table));
-            nearest(name, names.map(|(_, name)| name.as_str())).map(|near| {
-                AttributeRef {
-                    table: *table,
-                    name: near.to_owned(),
-                    span: *span,
-                }
-                .to_string()
-            })
-        });
-        let is_event = like.is_none() && table.is_none() && self.is_event(name);
-        let like = like.or_else(|| is_event.then(|| format!("did({name})")));
-        self.unknown("unknown-attribute", "attribute", name, like, *span);
-        None
-    }
-
-    fn instant(&mut self, point: &TimePoint, span: Span) -> TimestampMillis {
-        self.check(checks::time_point_problem(point), span);
-        match *point {
-            TimePoint::Now => self.as_of,
-            TimePoint::Ago(duration) => self.as_of.minus(duration),
-            TimePoint::At(instant) => TimestampMillis(instant),
-        }
-    }
-
-    /// The window cut at `as_of`. One that cannot hold an event has an empty range and no anchor.
-    fn window(&mut self, window: &Window, span: Span) -> PlanWindow {
-        const BEGINNING: TimestampMillis = TimestampMillis(i64::MIN);
-        let as_of = self.as_of;
-        let mut anchor = None;
-        let range = match window {
-            Window::Ever => TimeRange::new(BEGINNING, as_of),
-            Window::Last(duration) => {
-                self.check(checks::duration_problem(*duration), span);
-                TimeRange::new(as_of.minus(*duration), as_of)
-            }
-            Window::Between(from, to) => {
-                TimeRange::new(self.instant(from, span), self.instant(to, span))
-            }
-            Window::Since(from) => TimeRange::new(self.instant(from, span), as_of),
-            Window::Before(to) => TimeRange::new(BEGINNING, self.instant(to, span)),
-            Window::Calendar { period, zone } => {
-                let problem = checks::calendar_problem(period, zone.as_deref());
-                if self.check(problem, span) {
-                    calendar::range(*period, &time_zone(zone.as_deref()), as_of)
-                } else {
-                    TimeRange::new(as_of, as_of)
-                }
-            }
-            Window::Anchored {
-                relation,
-                anchor: of,
-            } => {
-                use crate::ast::AnchorRelation::{WithinAfter, WithinBefore};
-                if let WithinAfter(duration) | WithinBefore(duration) = *relation {
-                    self.check(checks::duration_problem(duration), span);
-                }
-                match self.nested(None, |planner| planner.anchor(of, span)) {
-                    Some(of) => {
-                        anchor = Some(Box::new(PlanAnchor {
-                            relation: *relation,
-                            of,
-                        }));
-                        TimeRange::new(BEGINNING, as_of)
-                    }
-                    None => TimeRange::new(as_of, as_of),
-                }
-            }
-        };
-        let range = range.intersection(TimeRange::new(BEGINNING, as_of));
-        if range.is_empty() {
-            return PlanWindow {
-                range: TimeRange::new(as_of, as_of),
-                anchor: None,
-            };
-        }
-        PlanWindow { range, anchor }
-    }
-
-    fn anchor(&mut self, anchor: &Anchor, span: Span) -> Option<PlanAnchorInstant> {
-        match anchor {
-            Anchor::Event(occurrence) => self
-                .occurrence(occurrence, span)
-                .map(PlanAnchorInstant::Event),
-            Anchor::Attribute(attribute) => {
-                self.attribute(attribute).map(PlanAnchorInstant::Attribute)
-            }
-        }
-    }
-
-    /// `None` if nobody can have such an event.
-    fn occurrence(&mut self, occurrence: &Occurrence, span: Span) -> Option<PlanOccurrence> {
-        self.check(checks::position_problem(occurrence.position), span);
-        let of = self.events(&occurrence.of)?;
-        Some(PlanOccurrence {
-            position: occurrence.position,
-            of,
-        })
-    }
-
-    /// `None` if nobody can have such an event.
-    fn events(&mut self, of: &EventWindow) -> Option<PlanEvents> {
-        let selector = self.selector(&of.events);
-        let window = self.window(&of.window, of.events.span);
-        (!selector.events.is_empty() && !window.range.is_empty())
-            .then_some(PlanEvents { selector, window })
-    }
-}
-
-/// See [`crate::calendar_edge`].
-pub(crate) fn calendar_edge(
-    instant: TimestampMillis,
-    unit: CalendarUnit,
-    zone: Option<&str>,
-    after: u32,
-) -> Option<TimestampMillis> {
-    calendar::edge_after(instant, unit, &time_zone(zone), after)
-}
-
-/// The instants at which a period begins and ends that does not move with the evaluation.
-pub(crate) fn written_instants(period: Period, zone: Option<&str>) -> [i64; 2] {
-    // No such period asks for the instant of the evaluation.
-    let range = calendar::range(period, &time_zone(zone), TimestampMillis(0));
-    [range.from.0, range.to.0]
-}
-
-/// The zone of this name, which has been checked; UTC without one.
-/// The instants of a period of the calendar; `None` for a zone or a date that there is not.
-pub(crate) fn calendar_range(
-    period: Period,
-    zone: Option<&str>,
-    as_of: TimestampMillis,
-) -> Option<TimeRange> {
-    checks::calendar_problem(&period, zone)
-        .is_none()
-        .then(|| calendar::range(period, &time_zone(zone), as_of))
-}
-
-fn time_zone(name: Option<&str>) -> TimeZone {
-    name.and_then(|name| TimeZoneDatabase::bundled().get(name).ok())
-        .unwrap_or(TimeZone::UTC)
-}
-
 /// Smaller is tried first: cost for what it decides.
 fn priority(node: &PlanNode, all: bool) -> f64 {
     // A part that decides nothing still has to be run; the bound keeps the order by cost.
@@ -757,15 +535,4 @@ fn ordering_passes(op: CompareOp, ordering: Ordering) -> bool {
         CompareOp::Greater => ordering.is_gt(),
         CompareOp::GreaterOrEqual => ordering.is_ge(),
     }
-}
-
-/// The share of `range` within the time from `first` to `last`.
-fn overlap(range: TimeRange, first: TimestampMillis, last: TimestampMillis) -> DurationMillis {
-    let events = TimeRange::new(first, last.plus(DurationMillis(1)));
-    let both = range.intersection(events);
-    DurationMillis(if both.is_empty() {
-        0
-    } else {
-        both.to.0.saturating_sub(both.from.0)
-    })
 }

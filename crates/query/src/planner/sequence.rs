@@ -132,6 +132,7 @@ impl Planner<'_> {
                 ]
             }
         };
-        self.junction(&parts, true)
+        let nodes = parts.iter().map(|part| self.node(part)).collect();
+        self.junction(nodes, true)
     }
 }
