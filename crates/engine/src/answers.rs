@@ -202,7 +202,7 @@ impl Snapshot {
                 .collect::<Result<_, _>>()?;
             let plans: Vec<&Plan> = prepared.iter().map(Prepared::plan).collect();
             sizes.extend(self.on_pool(rows(&plans), options, |execution| {
-                executor::trend(&self.state.dataset, &plans, execution, &options.control)
+                executor::count_many(&self.state.dataset, &plans, execution, &options.control)
             })?);
         }
         Ok(sizes)

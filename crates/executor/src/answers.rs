@@ -68,31 +68,6 @@ pub fn overlap(
     Ok(sizes)
 }
 
-/// How many users each plan selects, for plans of one segment at several instants: best in order of
-/// the instants. Equal to counting each by itself.
-///
-/// # Cost
-///
-/// Counts whose window is the same for all users slide from instant to instant: they read the rows
-/// that enter the window and those that leave it. What does not depend on the instant is worked out
-/// once per chunk of users. All other conditions are worked out anew for each instant, on rows that
-/// are in the cache.
-///
-/// # Errors
-///
-/// [`EvalError`]; there is never a partial answer.
-pub fn trend(
-    dataset: &Dataset,
-    plans: &[&Plan],
-    options: &ExecOptions,
-    control: &Control,
-) -> Result<Vec<u64>, EvalError> {
-    let _span = tracing::debug_span!("trend", plans = plans.len()).entered();
-    let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Series)?;
-    program.count(&schedule, control)
-}
-
 /// How many members have each value of an attribute as of an instant, by descending size, then by
 /// value; `None` is for members without one, behind those of equal size.
 ///

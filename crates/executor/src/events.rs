@@ -296,6 +296,27 @@ impl<'a> Events<'a> {
         words::and(found, wanted);
     }
 
+    /// Adds the users with an event in a range that every user shares.
+    pub(crate) fn did_in(&self, pass: &mut ChunkPass<'_>, range: TimeRange, found: &mut Words) {
+        let machine = pass.machine;
+        for (position, source) in self.sources.iter().enumerate() {
+            let span = source.stream.span();
+            if range.intersection(span).is_empty() {
+                continue;
+            }
+            if source.sets.is_some() && range.covers(span) {
+                source.or_sets(pass.chunk, found);
+                pass.tally.index_sets += 1;
+                continue;
+            }
+            let rows = source.stream.rows_in(pass.chunk, range);
+            source.visit(pass, position, rows, None, &mut |rows| match rows.mask {
+                None => machine.set_users(rows.users, found),
+                Some(mask) => machine.set_users_masked(rows.users, mask, found),
+            });
+        }
+    }
+
     /// Hands out the rows of all sources that may concern `wanted` and lie in their users' own
     /// windows, in order of sources.
     pub(crate) fn scan(

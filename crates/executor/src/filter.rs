@@ -69,6 +69,15 @@ enum PartTestKind<'a> {
     Each(&'a PartData, Option<Cast>, Arc<Truth<'a>>),
 }
 
+/// A test of a column whose rows are told apart by their codes.
+pub(crate) struct CodeTest<'a> {
+    /// Rows without a value have any code.
+    pub(crate) presence: Option<&'a Bits>,
+    pub(crate) codes: &'a Codes,
+    /// The codes that pass, both ends inclusive, ascending.
+    pub(crate) ranges: Vec<(u64, u64)>,
+}
+
 /// Finds the attributes that predicates compare with.
 pub(crate) trait Attributes<'a> {
     /// The attribute as of the plan's instant.
@@ -257,6 +266,24 @@ impl<'a> Filter<'a> {
             Self::Not(inner) => *inner,
             other => Self::Not(Box::new(other)),
         }
+    }
+
+    /// The codes that pass, if they alone decide.
+    pub(crate) fn codes(&self) -> Option<CodeTest<'a>> {
+        let Self::Column(parts) = self else {
+            return None;
+        };
+        let [part] = &parts[..] else { return None };
+        let (codes, ranges) = match &part.kind {
+            PartTestKind::Ranges(codes, ranges) => (*codes, ranges.clone()),
+            PartTestKind::Table(codes, table) => (*codes, runs(table, usize::MAX)),
+            _ => return None,
+        };
+        Some(CodeTest {
+            presence: part.presence,
+            codes,
+            ranges,
+        })
     }
 
     /// Bytes read per row, for profiles.
@@ -544,6 +571,21 @@ fn of_ranges(codes: &Codes, ranges: Vec<(u64, u64)>, domain: u64) -> Option<Part
     Some(PartTestKind::Ranges(codes, ranges))
 }
 
+/// The runs of ones, both ends inclusive; those beyond one more than `max` are left out.
+fn runs(table: &[u8], max: usize) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for (code, _) in (0..).zip(table).filter(|(_, passes)| **passes == 1) {
+        match ranges.last_mut() {
+            Some((_, high)) if *high + 1 == code => *high = code,
+            _ => ranges.push((code, code)),
+        }
+        if ranges.len() > max {
+            break;
+        }
+    }
+    ranges
+}
+
 /// Asks once per distinct text.
 fn of_dictionary<'a>(
     dictionary: &'a Dictionary,
@@ -553,16 +595,7 @@ fn of_dictionary<'a>(
     let table: Vec<u8> = (0..dictionary.len())
         .map(|code| u8::from(passes(dictionary.get(code))))
         .collect();
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for (code, _) in (0..).zip(&table).filter(|(_, passes)| **passes == 1) {
-        match ranges.last_mut() {
-            Some((_, high)) if *high + 1 == code => *high = code,
-            _ => ranges.push((code, code)),
-        }
-        if ranges.len() > RANGES_MAX {
-            break;
-        }
-    }
+    let ranges = runs(&table, RANGES_MAX);
     if ranges.len() > RANGES_MAX {
         return Some(PartTestKind::Table(codes, table));
     }

@@ -20,6 +20,7 @@
     reason = "`&` and `|` of what is already known cost less per row than a branch that is guessed wrong"
 )]
 
+mod answered;
 mod answers;
 mod attribute;
 mod audience;
@@ -31,12 +32,14 @@ mod dataset;
 mod error;
 mod evaluate;
 mod events;
+mod family;
 mod filter;
 mod groups;
 mod kernel;
 mod one;
 mod options;
 mod pass;
+mod planes;
 mod profile;
 mod program;
 mod schedule;
@@ -46,7 +49,7 @@ mod value;
 mod widths;
 mod words;
 
-pub use answers::{breakdown, overlap, trend};
+pub use answers::{breakdown, overlap};
 pub use audience::Audience;
 pub use columns::{AttributeColumn, ColumnType};
 pub use control::{Control, ProgressFn};

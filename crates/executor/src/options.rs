@@ -22,6 +22,9 @@ pub struct ExecOptions {
     /// Stop a condition's parts as soon as its answer is known for every user of a chunk, and work
     /// out each part only for users for whom it matters.
     pub short_circuit: bool,
+    /// Answer conditions about the same events together: all their windows and thresholds in one walk
+    /// over the rows.
+    pub families: bool,
     /// The machine code of the inner loops.
     pub kernels: Kernels,
 }
@@ -33,6 +36,7 @@ impl Default for ExecOptions {
             use_index: true,
             prune: true,
             short_circuit: true,
+            families: true,
             kernels: Kernels::Simd,
         }
     }

@@ -2,12 +2,12 @@
 
 use crate::attribute::AttributeCondition;
 use crate::condition::{
-    Changed, Comparison, Held, MeasureCondition, OccurrenceCondition, Position, Rank, Sequence,
-    Slide, SlideState, sliding,
+    Changed, Comparison, Held, MeasureCondition, OccurrenceCondition, Rank, Sequence,
 };
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset, storage_table};
 use crate::events::Events;
+use crate::family::{self, Family, Question};
 use crate::filter::Attributes;
 use crate::kernel::Machine;
 use crate::pass::ChunkPass;
@@ -17,8 +17,8 @@ use crate::scratch::Scratch;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_index::{FrozenSet, Term};
-use crowdset_query::{Plan, PlanAttribute, PlanEvents, PlanKind, PlanNode, PlanSelector, PlanTest};
-use crowdset_types::{CHUNK_WORDS, ChunkId, TimeRange, TimestampMillis};
+use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode, PlanTest};
+use crowdset_types::{CHUNK_WORDS, ChunkId, TimestampMillis};
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ pub(crate) struct Program<'a> {
     options: ExecOptions,
     roots: Vec<Node<'a>>,
     conditions: Vec<Bound<'a>>,
+    families: Vec<Family<'a>>,
     nodes: usize,
     purpose: Purpose,
-    slides: Vec<Slide<'a>>,
 }
 
 /// What a program is for.
@@ -42,8 +42,6 @@ pub(crate) enum Purpose {
     Answer,
     /// The same, with the time of each node.
     Profile,
-    /// One segment at several instants: windows that move are slid.
-    Series,
 }
 
 /// A node of one of the plans.
@@ -69,7 +67,7 @@ struct Bound<'a> {
     /// The first node that asked.
     slot: usize,
     /// Several nodes ask: it is worked out once per chunk, for the whole universe.
-    shared: Option<usize>,
+    is_shared: bool,
 }
 
 enum Condition<'a> {
@@ -82,14 +80,101 @@ enum Condition<'a> {
     Occurrence(OccurrenceCondition<'a>),
     Sequence(Sequence<'a>),
     Rank(Rank<'a>),
-    /// A count whose window moves from plan to plan.
-    Slid(Position),
+    /// Worked out with all others of its family.
+    Member(usize),
     /// Users known before the pass: one bit per ordinal.
     Users(Arc<Vec<u64>>, Path),
 }
 
-/// Finds equal conditions: by text first, as plans cannot be hashed, then by what they ask.
-type Known<'a> = HashMap<(&'a str, TimestampMillis), Vec<(&'a PlanKind, usize)>>;
+/// A condition that is still to be bound.
+struct Leaf<'a> {
+    binder: Binder<'a>,
+    kind: &'a PlanKind,
+    slot: usize,
+    is_shared: bool,
+}
+
+/// The trees of plans and their conditions, equal ones once.
+#[derive(Default)]
+struct Leaves<'a> {
+    nodes: usize,
+    leaves: Vec<Leaf<'a>>,
+    /// Finds equal conditions: by text first, as plans cannot be hashed, then by what they ask.
+    known: HashMap<(&'a str, TimestampMillis), Vec<usize>>,
+}
+
+impl<'a> Leaves<'a> {
+    fn add(&mut self, binder: Binder<'a>, plan: &'a PlanNode) -> Node<'a> {
+        let slot = self.nodes;
+        self.nodes += 1;
+        let mut all = |parts: &'a [PlanNode]| -> Vec<Node<'a>> {
+            parts.iter().map(|part| self.add(binder, part)).collect()
+        };
+        let kind = match &plan.kind {
+            PlanKind::Everyone => NodeKind::Everyone,
+            PlanKind::Nobody => NodeKind::Nobody,
+            PlanKind::And(parts) => NodeKind::And(all(parts)),
+            PlanKind::Or(parts) => NodeKind::Or(all(parts)),
+            PlanKind::Not(part) => NodeKind::Not(Box::new(self.add(binder, part))),
+            kind => NodeKind::Condition(self.leaf(binder, plan, kind, slot)),
+        };
+        Node { slot, plan, kind }
+    }
+
+    /// The number of the condition.
+    fn leaf(
+        &mut self,
+        binder: Binder<'a>,
+        plan: &'a PlanNode,
+        kind: &'a PlanKind,
+        slot: usize,
+    ) -> usize {
+        // What is the same at every instant is worked out once.
+        let instant = if is_timeless(binder, kind) {
+            TimestampMillis(i64::MIN)
+        } else {
+            binder.as_of
+        };
+        let alike = self.known.entry((plan.text.as_str(), instant)).or_default();
+        let found = alike.iter().find(|&&leaf| self.leaves[leaf].kind == kind);
+        if let Some(&leaf) = found {
+            self.leaves[leaf].is_shared = true;
+            return leaf;
+        }
+        alike.push(self.leaves.len());
+        self.leaves.push(Leaf {
+            binder,
+            kind,
+            slot,
+            is_shared: false,
+        });
+        self.leaves.len() - 1
+    }
+
+    /// Conditions ready to run; families are worked out together.
+    fn bind(self, options: &ExecOptions) -> Result<(Vec<Bound<'a>>, Vec<Family<'a>>), EvalError> {
+        let (families, family_of) = if options.families {
+            let questions = self.leaves.iter();
+            let questions = questions.map(|leaf| Question::of(leaf.binder, leaf.kind));
+            family::gather(&questions.collect::<Vec<_>>())?
+        } else {
+            (Vec::new(), vec![None; self.leaves.len()])
+        };
+        let conditions = self.leaves.into_iter().zip(family_of);
+        let conditions = conditions.map(|(leaf, family)| {
+            let condition = match family {
+                Some(family) => Condition::Member(family),
+                None => bind_condition(leaf.binder, leaf.kind)?,
+            };
+            Ok(Bound {
+                condition,
+                slot: leaf.slot,
+                is_shared: leaf.is_shared || family.is_some(),
+            })
+        });
+        Ok((conditions.collect::<Result<_, EvalError>>()?, families))
+    }
+}
 
 impl<'a> Program<'a> {
     /// Binds plans to a data set, and ranks what must be ranked.
@@ -101,29 +186,20 @@ impl<'a> Program<'a> {
         control: &Control,
         purpose: Purpose,
     ) -> Result<(Self, Vec<Tally>), EvalError> {
-        let mut program = Self {
-            dataset,
-            options: *options,
-            roots: Vec::new(),
-            conditions: Vec::new(),
-            nodes: 0,
-            purpose,
-            slides: Vec::new(),
-        };
-        let mut known = Known::new();
-        let mut moving = Moving::default();
-        for plan in plans {
+        let mut leaves = Leaves::default();
+        let roots = plans.iter().map(|plan| {
             let binder = Binder {
                 dataset,
                 options,
                 as_of: plan.as_of,
             };
-            let root = program.bind(binder, &plan.root, &mut known, &mut moving)?;
-            program.roots.push(root);
-        }
-        program.slides = moving.bind()?;
-        let mut tallies = vec![Tally::default(); program.nodes];
-        for bound in &mut program.conditions {
+            leaves.add(binder, &plan.root)
+        });
+        let roots: Vec<Node<'a>> = roots.collect();
+        let nodes = leaves.nodes;
+        let mut tallies = vec![Tally::default(); nodes];
+        let (mut conditions, families) = leaves.bind(options)?;
+        for bound in &mut conditions {
             if let Condition::Rank(rank) = &bound.condition {
                 let start = Instant::now();
                 let (users, tally) = rank.select(schedule, control)?;
@@ -132,70 +208,16 @@ impl<'a> Program<'a> {
                 bound.condition = Condition::Users(Arc::new(users), Path::Rank);
             }
         }
-        let mut shared = 0;
-        for bound in &mut program.conditions {
-            if bound.shared.is_some() {
-                bound.shared = Some(shared);
-                shared += 1;
-            }
-        }
+        let program = Self {
+            dataset,
+            options: *options,
+            roots,
+            conditions,
+            families,
+            nodes,
+            purpose,
+        };
         Ok((program, tallies))
-    }
-
-    fn bind(
-        &mut self,
-        binder: Binder<'a>,
-        plan: &'a PlanNode,
-        known: &mut Known<'a>,
-        moving: &mut Moving<'a>,
-    ) -> Result<Node<'a>, EvalError> {
-        let slot = self.nodes;
-        self.nodes += 1;
-        let mut all = |parts: &'a [PlanNode]| -> Result<Vec<Node<'a>>, EvalError> {
-            parts
-                .iter()
-                .map(|part| self.bind(binder, part, known, moving))
-                .collect()
-        };
-        let kind = match &plan.kind {
-            PlanKind::Everyone => NodeKind::Everyone,
-            PlanKind::Nobody => NodeKind::Nobody,
-            PlanKind::And(parts) => NodeKind::And(all(parts)?),
-            PlanKind::Or(parts) => NodeKind::Or(all(parts)?),
-            PlanKind::Not(part) => NodeKind::Not(Box::new(self.bind(binder, part, known, moving)?)),
-            kind => {
-                // What is the same at every instant is worked out once.
-                let instant = match self.purpose {
-                    Purpose::Series if is_timeless(binder, kind) => TimestampMillis(i64::MIN),
-                    _ => binder.as_of,
-                };
-                let alike = known.entry((plan.text.as_str(), instant)).or_default();
-                let found = alike
-                    .iter()
-                    .find(|(other, _)| *other == kind)
-                    .map(|&(_, index)| index);
-                NodeKind::Condition(if let Some(index) = found {
-                    self.conditions[index].shared = Some(0);
-                    index
-                } else {
-                    let condition = match sliding(kind) {
-                        Some((events, test)) if self.purpose == Purpose::Series => {
-                            let slide = moving.slide(binder, &plan.text, events);
-                            Condition::Slid(Position::new(slide, events.window.range, test)?)
-                        }
-                        _ => bind_condition(binder, kind)?,
-                    };
-                    self.conditions.push(Bound {
-                        condition,
-                        slot,
-                        shared: None,
-                    });
-                    alike.push((kind, self.conditions.len() - 1));
-                    self.conditions.len() - 1
-                })
-            }
-        };
-        Ok(Node { slot, plan, kind })
     }
 
     /// How much there is to do.
@@ -204,8 +226,8 @@ impl<'a> Program<'a> {
             .conditions
             .iter()
             .map(|bound| bound.condition.cost_rows());
-        let of_slides = self.slides.iter().map(Slide::cost_rows);
-        let rows = of_conditions.chain(of_slides).sum();
+        let of_families = self.families.iter().map(Family::cost_rows);
+        let rows = of_conditions.chain(of_families).sum();
         let chunks = self.dataset.users.chunks();
         crate::schedule::Work {
             chunks,
@@ -218,22 +240,8 @@ impl<'a> Program<'a> {
     fn prepare(&self, scratch: &mut Scratch) {
         if scratch.tallies.len() != self.nodes {
             scratch.tallies = vec![Tally::default(); self.nodes];
-            let shared = self
-                .conditions
-                .iter()
-                .filter(|bound| bound.shared.is_some())
-                .count();
-            scratch.shared = vec![None; shared];
         }
-        for answer in &mut scratch.shared {
-            *answer = None;
-        }
-        scratch
-            .slides
-            .resize_with(self.slides.len(), SlideState::default);
-        for slide in &mut scratch.slides {
-            slide.leave_chunk();
-        }
+        scratch.answers.reset(self.conditions.len());
     }
 
     /// How many users each plan selects.
@@ -392,41 +400,8 @@ fn is_timeless(binder: Binder<'_>, kind: &PlanKind) -> bool {
                     _ => true,
                 }
         }
-        _ => false,
-    }
-}
-
-/// The windows that move from plan to plan, gathered while conditions are bound.
-#[derive(Default)]
-struct Moving<'a> {
-    /// By the text of the condition, as selectors cannot be hashed.
-    known: HashMap<&'a str, Vec<usize>>,
-    /// What moves, and a range that holds every place it comes to.
-    found: Vec<(Binder<'a>, &'a PlanSelector, TimeRange)>,
-}
-
-impl<'a> Moving<'a> {
-    /// The number of the slide for these events, which will reach their window.
-    fn slide(&mut self, binder: Binder<'a>, text: &'a str, events: &'a PlanEvents) -> usize {
-        let alike = self.known.entry(text).or_default();
-        let range = events.window.range;
-        for &slide in alike.iter() {
-            let (_, selector, hull) = &mut self.found[slide];
-            if **selector == events.selector {
-                *hull = TimeRange::new(hull.from.min(range.from), hull.to.max(range.to));
-                return slide;
-            }
-        }
-        alike.push(self.found.len());
-        self.found.push((binder, &events.selector, range));
-        self.found.len() - 1
-    }
-
-    fn bind(self) -> Result<Vec<Slide<'a>>, EvalError> {
-        let found = self.found.into_iter();
-        found
-            .map(|(binder, selector, hull)| Slide::bind(binder, selector, hull))
-            .collect()
+        // Windows stand where they stand, wherever they were reckoned from.
+        kind => Question::of(binder, kind).is_some_and(|question| question.is_timeless()),
     }
 }
 
@@ -474,8 +449,8 @@ impl Condition<'_> {
             Self::Changed(changed) => changed.cost_rows(),
             Self::Occurrence(occurrence) => occurrence.cost_rows(),
             Self::Sequence(sequence) => sequence.cost_rows(),
-            // Slides are counted by themselves.
-            Self::Rank(_) | Self::Users(..) | Self::Slid(_) => 0,
+            // Families are counted by themselves.
+            Self::Rank(_) | Self::Users(..) | Self::Member(_) => 0,
         }
     }
 
@@ -490,7 +465,7 @@ impl Condition<'_> {
             | Self::Comparison(_)
             | Self::Occurrence(_)
             | Self::Sequence(_)
-            | Self::Slid(_) => Path::Scan,
+            | Self::Member(_) => Path::Scan,
             Self::Rank(_) => Path::Rank,
             Self::Users(_, path) => *path,
         }
@@ -560,18 +535,39 @@ impl Worker<'_, '_> {
             }
             NodeKind::Condition(index) => {
                 let bound = &self.program.conditions[*index];
-                let Some(shared) = bound.shared else {
+                if !bound.is_shared {
                     self.eval_condition(&bound.condition, node.slot, wanted, scratch, found);
                     return;
-                };
-                if let Some(answer) = &scratch.shared[shared] {
-                    found.copy_from_slice(&answer[..]);
-                } else {
-                    let universe = self.universe;
-                    self.eval_condition(&bound.condition, node.slot, &universe, scratch, found);
-                    scratch.shared[shared] = Some(Box::new(*found));
                 }
-                words::and(found, wanted);
+                if scratch.answers.get(*index).is_none() {
+                    if short_circuit && words::is_empty(wanted) {
+                        found.fill(0);
+                        return;
+                    }
+                    self.answer(*index, node.slot, scratch);
+                }
+                found.fill(0);
+                if let Some(answer) = scratch.answers.get(*index) {
+                    *found = *answer;
+                    words::and(found, wanted);
+                }
+            }
+        }
+    }
+
+    /// Answers a condition that several nodes ask for, or all of its family, for everybody.
+    fn answer(&self, condition: usize, slot: usize, scratch: &mut Scratch) {
+        match &self.program.conditions[condition].condition {
+            Condition::Member(family) => {
+                let pass = &mut ChunkPass::new(self.machine, self.chunk, scratch);
+                self.program.families[*family].eval(pass, &self.universe);
+                let read = pass.tally;
+                scratch.tallies[slot].add(&read);
+            }
+            condition_alone => {
+                let mut found = words::EMPTY;
+                self.eval_condition(condition_alone, slot, &self.universe, scratch, &mut found);
+                *scratch.answers.put(condition) = found;
             }
         }
     }
@@ -614,15 +610,8 @@ impl Worker<'_, '_> {
             Condition::Sequence(sequence) => {
                 sequence.eval(pass, wanted, found);
             }
-            Condition::Slid(position) => {
-                let mut state = std::mem::take(&mut pass.scratch.slides[position.slide]);
-                let slide = &self.program.slides[position.slide];
-                slide.eval(position, pass, &mut state, found);
-                pass.scratch.slides[position.slide] = state;
-                words::and(found, wanted);
-            }
-            // Ranks have become users before the first chunk.
-            Condition::Rank(_) => found.fill(0),
+            // Ranks have become users before the first chunk; members are answered by their family.
+            Condition::Rank(_) | Condition::Member(_) => found.fill(0),
             Condition::Users(users, _) => match users.get(self.chunk.index() * CHUNK_WORDS..) {
                 Some(users) if users.len() >= CHUNK_WORDS => {
                     found.copy_from_slice(&users[..CHUNK_WORDS]);

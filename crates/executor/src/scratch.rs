@@ -1,6 +1,8 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
-use crate::condition::{Gathered, Linked, SLOTS, SlideState};
+use crate::answered::Answered;
+use crate::condition::{Gathered, Linked, SLOTS};
+use crate::family::Sorted;
 use crate::words::Words;
 use crowdset_types::{CHUNK_USERS, Number};
 
@@ -51,12 +53,14 @@ pub(crate) struct Scratch {
     pub(crate) gathered: Gathered,
     pub(crate) linked: Linked,
     pub(crate) wide_pairs: Vec<(u16, u128)>,
-    /// Answers of leaves that several conditions share, for the chunk at hand.
-    pub(crate) shared: Vec<Option<Box<Words>>>,
+    /// Answers that are asked for again, for the chunk at hand.
+    pub(crate) answers: Answered,
+    /// Rows told apart by their values.
+    pub(crate) sorted: Sorted,
+    /// Counts as bits.
+    pub(crate) planes: Vec<Words>,
     /// Why the chunk at hand has no answer.
     pub(crate) failure: Option<crate::EvalError>,
-    /// Windows that move, for the chunk at hand.
-    pub(crate) slides: Vec<SlideState>,
     /// What was read, a tally per leaf.
     pub(crate) tallies: Vec<crate::profile::Tally>,
 }

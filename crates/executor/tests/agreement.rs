@@ -13,7 +13,7 @@ use crowdset_storage::{
     ImageWriter, MemoryDirectory, PartData, Partition, StagedBlock, StagedPart, StagedRows,
     StagedTexts, Stream, Table, Universe, UserIds, Users, UsersBuilder, seal,
 };
-use crowdset_testkit::random::{Rng, World, segment, world, world_among};
+use crowdset_testkit::random::{Rng, World, busy_world, kin, segment, world, world_among};
 use crowdset_testkit::{Data, EventRow, Reference, WorldCatalog};
 use crowdset_types::{ChunkId, PartitionId, TimeRange, TimestampMillis, UserOrdinal, Value};
 use roaring::RoaringBitmap;
@@ -280,12 +280,13 @@ fn ids(audience: &Audience) -> Vec<String> {
 
 /// Everything on, everything off, and each switch alone against either.
 fn all_options() -> Vec<ExecOptions> {
-    (0..32_u32)
+    (0..64_u32)
         .map(|bits| ExecOptions {
             parallel: bits & 1 != 0,
             use_index: bits & 2 != 0,
             prune: bits & 4 != 0,
             short_circuit: bits & 8 != 0,
+            families: bits & 32 != 0,
             kernels: if bits & 16 != 0 {
                 Kernels::Simd
             } else {
@@ -313,7 +314,7 @@ fn check(seed: u64, world: &World, segments: usize) {
         let Ok(expected) = reference.evaluate(&segment, as_of) else {
             continue;
         };
-        let first = evaluate(&data, &plan, &options[31], &control).expect("sound bytes");
+        let first = evaluate(&data, &plan, &options[63], &control).expect("sound bytes");
         assert_eq!(
             ids(&first),
             expected,
@@ -328,7 +329,7 @@ fn check(seed: u64, world: &World, segments: usize) {
                 "seed {seed}, {options:?}, as of {as_of}: {segment}"
             );
         }
-        let (profiled, nodes) = profile(&data, &plan, &options[31], &control).expect("sound bytes");
+        let (profiled, nodes) = profile(&data, &plan, &options[63], &control).expect("sound bytes");
         assert_eq!(profiled, first);
         assert_eq!(nodes.len(), plan.node_count as usize, "{segment}");
         let ordinals = data.users.ordinals();
@@ -361,21 +362,87 @@ fn check(seed: u64, world: &World, segments: usize) {
         plans.push((plan, first));
     }
     let together: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
-    let audiences = evaluate_many(&data, &together, &options[31], &control).expect("sound bytes");
-    let counts = count_many(&data, &together, &options[29], &control).expect("sound bytes");
+    let audiences = evaluate_many(&data, &together, &options[63], &control).expect("sound bytes");
+    let counts = count_many(&data, &together, &options[61], &control).expect("sound bytes");
     for ((audience, count), (_, alone)) in audiences.iter().zip(counts).zip(&plans) {
         assert_eq!(audience, alone);
         assert_eq!(count, alone.len());
     }
 }
 
+/// Batches of related segments, whose conditions are answered together.
+fn check_kin(seed: u64, world: &World, segments: usize) {
+    let mut rng = Rng::new(seed ^ 0x417);
+    let data = dataset(&world.data, &cuts(&mut rng, &world.data));
+    let reference = Reference::new(&world.data);
+    let catalog = WorldCatalog::new(&world.data);
+    let control = Control::default();
+    // One instant for most batches, as for most questions; many for the others.
+    let instants = if rng.chance(60) {
+        vec![*rng.pick(&world.as_of)]
+    } else {
+        world.as_of.clone()
+    };
+    let mut asked = Vec::new();
+    for segment in kin(&mut rng, world, segments) {
+        let as_of = *rng.pick(&instants);
+        if let Ok(plan) = plan(&segment, &catalog, as_of, &PlanOptions::default())
+            && let Ok(expected) = reference.evaluate(&segment, as_of)
+        {
+            asked.push((segment, plan, expected));
+        }
+    }
+    let plans: Vec<&Plan> = asked.iter().map(|(_, plan, _)| plan).collect();
+    let options = all_options();
+    let scanning = ExecOptions {
+        use_index: false,
+        ..options[63]
+    };
+    for options in [options[63], scanning, *rng.pick(&options)] {
+        let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
+        let counts = count_many(&data, &plans, &options, &control).expect("sound bytes");
+        for ((audience, count), (segment, plan, expected)) in
+            audiences.iter().zip(counts).zip(&asked)
+        {
+            let as_of = plan.as_of;
+            assert_eq!(
+                ids(audience),
+                *expected,
+                "seed {seed}, {options:?}, as of {as_of}, among others: {segment}\n{:?}",
+                world.data
+            );
+            assert_eq!(count, audience.len());
+        }
+    }
+}
+
+/// How many worlds there are, of so many usually; more for a longer search: `AGREEMENT_WORLDS=5000`.
+fn worlds(usual: u64) -> u64 {
+    let worlds = std::env::var("AGREEMENT_WORLDS").ok();
+    worlds
+        .and_then(|worlds| worlds.parse().ok())
+        .unwrap_or(usual)
+}
+
+#[test]
+fn related_segments_agree_with_the_definition() {
+    for seed in 0..worlds(400) {
+        // Of many segments more have something in common.
+        check_kin(seed, &world(seed), [8, 16, 60][seed as usize % 3]);
+    }
+}
+
+#[test]
+fn related_segments_agree_with_the_definition_where_rows_are_many() {
+    for seed in 0..worlds(400).div_ceil(100) {
+        check_kin(seed, &busy_world(seed), 40);
+        check_kin(seed, &world_among(seed, 40_000), 12);
+    }
+}
+
 #[test]
 fn agrees_with_the_definition_in_small_worlds() {
-    // More for a longer search: AGREEMENT_WORLDS=5000.
-    let worlds = std::env::var("AGREEMENT_WORLDS")
-        .ok()
-        .and_then(|worlds| worlds.parse().ok());
-    for seed in 0..worlds.unwrap_or(400) {
+    for seed in 0..worlds(400) {
         check(seed, &world(seed), 12);
     }
 }

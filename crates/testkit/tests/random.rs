@@ -3,7 +3,7 @@
 //! answers for most, and the same pair from the same seed.
 
 use crowdset_query::Segment;
-use crowdset_testkit::random::{Rng, segment, world, world_among};
+use crowdset_testkit::random::{Rng, kin, segment, world, world_among};
 use crowdset_testkit::{Reference, coverage, shrink};
 use std::collections::BTreeSet;
 
@@ -41,6 +41,23 @@ fn every_segment_has_a_text() {
             Err(error) => panic!("seed {seed}: {error}"),
             Ok(read) => assert_eq!(read, segment, "seed {seed}: {text}"),
         }
+    }
+}
+
+#[test]
+fn kin_have_texts_and_much_in_common() {
+    for seed in 0..300 {
+        let segments = kin(&mut Rng::new(seed), &world(seed), 12);
+        let names = segments.iter().map(|segment| {
+            let text = segment.to_string();
+            assert_eq!(
+                text.parse::<Segment>().as_ref(),
+                Ok(segment),
+                "seed {seed}: {text}"
+            );
+            text
+        });
+        assert!(names.collect::<BTreeSet<_>>().len() > 6, "seed {seed}");
     }
 }
 

@@ -313,6 +313,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
             use_index: is_on(2),
             prune: is_on(3),
             short_circuit: is_on(4),
+            families: is_on(6),
             kernels: if is_on(5) {
                 Kernels::Simd
             } else {
@@ -324,7 +325,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
 }
 
 /// How many settings [`switches`] has.
-pub(crate) const SWITCHES: u64 = 64;
+pub(crate) const SWITCHES: u64 = 128;
 
 /// The members' ids, or the whole message of the error.
 pub(crate) fn answer(

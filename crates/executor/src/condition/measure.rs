@@ -28,6 +28,9 @@ const DAY_MS: i64 = 86_400_000;
 /// Periods or values up to this many are kept as bits per user, further ones as sorted pairs.
 pub(super) const BITS_MAX: u64 = 1_024;
 
+/// No count is larger.
+const COUNT_MAX: u64 = u32::MAX as u64;
+
 /// Counters of eight bits decide thresholds up to this one.
 const NARROW_MAX: u64 = 250;
 
@@ -409,6 +412,53 @@ pub(crate) fn number_test(test: &NumberTest) -> PlanTest {
     }
 }
 
+/// The counts of which a test is true, both ends inclusive. No count is larger than 32 bits.
+pub(crate) fn count_ranges(test: &NumberTest) -> Result<Vec<(u64, u64)>, EvalError> {
+    let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
+    let count = |offset: u64| ValueRef::Number(Number::Integer(offset as i64));
+    Ok(truth.ranges(COUNT_MAX, count).unwrap_or_default())
+}
+
+/// The stored integers of which a test is true, both ends inclusive.
+pub(crate) fn scaled_ranges(test: &NumberTest, scale: Scale) -> Result<Vec<(i64, i64)>, EvalError> {
+    let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
+    let back = |offset: u64| i64::MIN.wrapping_add(offset as i64);
+    let value = |offset: u64| ValueRef::Number(scale.number(back(offset)));
+    let ranges = truth.ranges(u64::MAX, value).unwrap_or_default();
+    Ok(ranges
+        .into_iter()
+        .map(|(low, high)| (back(low), back(high)))
+        .collect())
+}
+
+/// A test that counters of eight bits, which stop at 255, can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NarrowTest {
+    pub(crate) low: u8,
+    pub(crate) high: u8,
+    /// The counts outside of the range pass.
+    pub(crate) outside: bool,
+}
+
+/// `None` if counts pass that eight bits cannot tell from others.
+pub(crate) fn narrow(counts: &[(u64, u64)]) -> Option<NarrowTest> {
+    match *counts {
+        [(low, high)] if low <= NARROW_MAX && (high <= NARROW_MAX || high == COUNT_MAX) => {
+            Some(NarrowTest {
+                low: low as u8,
+                high: high.min(255) as u8,
+                outside: false,
+            })
+        }
+        [(0, low), (high, COUNT_MAX)] if high <= NARROW_MAX => Some(NarrowTest {
+            low: low as u8 + 1,
+            high: high as u8 - 1,
+            outside: true,
+        }),
+        _ => None,
+    }
+}
+
 /// `MEASURE OP number`, made ready.
 pub(crate) enum MeasureCondition<'a> {
     Never,
@@ -418,12 +468,10 @@ pub(crate) enum MeasureCondition<'a> {
         events: Events<'a>,
         is_negated: bool,
     },
-    /// Counters of eight bits tell: within (or outside of) a range.
+    /// Counters of eight bits tell.
     Narrow {
         events: Events<'a>,
-        low: u8,
-        high: u8,
-        outside: bool,
+        test: NarrowTest,
     },
     /// An attribute is tested like any attribute.
     Attribute(AttributeCondition<'a>),
@@ -441,28 +489,25 @@ impl<'a> MeasureCondition<'a> {
         plan: &'a PlanMeasure,
         test: &'a NumberTest,
     ) -> Result<Self, EvalError> {
-        let test = number_test(test);
         if let PlanMeasure::Attribute(attribute) = plan {
             let attribute = binder.attribute(attribute)?;
             return Ok(Self::Attribute(AttributeCondition::new(
                 attribute,
-                Cow::Owned(test),
+                Cow::Owned(number_test(test)),
                 None,
                 |_| Ok(None),
             )?));
         }
-        let truth = Truth::new(Cow::Owned(test), false)?;
-        let count = |offset: u64| ValueRef::Number(Number::Integer(offset as i64));
-        let counts = truth.ranges(u64::from(u32::MAX), count).unwrap_or_default();
-        let unbounded = u64::from(u32::MAX);
-        let bound = |&(low, high): &(u64, u64)| low.max(if high == unbounded { 0 } else { high });
+        let counts = count_ranges(test)?;
+        let bound = |&(low, high): &(u64, u64)| low.max(if high == COUNT_MAX { 0 } else { high });
         let distinct_max = counts.iter().map(bound).max().unwrap_or(0);
         let measure = Measure::bind(binder, plan, distinct_max)?;
+        let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
         if let Measure::Count(events) = measure {
             return Ok(match counts[..] {
                 [] => Self::Never,
-                [(0, high)] if high == unbounded => Self::Always,
-                [(1, high)] if high == unbounded => Self::Did {
+                [(0, COUNT_MAX)] => Self::Always,
+                [(1, COUNT_MAX)] => Self::Did {
                     events,
                     is_negated: false,
                 },
@@ -470,41 +515,21 @@ impl<'a> MeasureCondition<'a> {
                     events,
                     is_negated: true,
                 },
-                [(low, high)] if low <= NARROW_MAX && (high <= NARROW_MAX || high == unbounded) => {
-                    Self::Narrow {
-                        events,
-                        low: low as u8,
-                        high: high.min(255) as u8,
-                        outside: false,
-                    }
-                }
-                [(0, low), (high, last)] if last == unbounded && high <= NARROW_MAX => {
-                    Self::Narrow {
-                        events,
-                        low: low as u8 + 1,
-                        high: high as u8 - 1,
-                        outside: true,
-                    }
-                }
-                _ => Self::Numbers {
-                    measure: Measure::Count(events),
-                    counts,
-                    scaled: Vec::new(),
-                    truth,
+                _ => match narrow(&counts) {
+                    Some(test) => Self::Narrow { events, test },
+                    None => Self::Numbers {
+                        measure: Measure::Count(events),
+                        counts,
+                        scaled: Vec::new(),
+                        truth,
+                    },
                 },
             });
         }
-        let scaled = measure.scale().and_then(|scale| {
-            let value =
-                |offset: u64| ValueRef::Number(scale.number(i64::MIN.wrapping_add(offset as i64)));
-            truth.ranges(u64::MAX, value)
-        });
-        let back = |offset: u64| i64::MIN.wrapping_add(offset as i64);
-        let scaled = scaled
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(low, high)| (back(low), back(high)))
-            .collect();
+        let scaled = match measure.scale() {
+            Some(scale) => scaled_ranges(test, scale)?,
+            None => Vec::new(),
+        };
         Ok(Self::Numbers {
             measure,
             counts,
@@ -547,19 +572,14 @@ impl<'a> MeasureCondition<'a> {
                     words::and_not(found, &did);
                 }
             }
-            Self::Narrow {
-                events,
-                low,
-                high,
-                outside,
-            } => {
+            Self::Narrow { events, test } => {
                 let mut counters = pass.scratch.u8s.take();
                 counters.fill(0);
                 events.scan(pass, wanted, &mut |rows| match rows.mask {
                     None => machine.count_u8(rows.users, &mut counters),
                     Some(mask) => machine.count_u8_masked(rows.users, mask, &mut counters),
                 });
-                machine.counters_within(&counters, *low, *high, *outside, found);
+                machine.counters_within(&counters, test.low, test.high, test.outside, found);
                 words::and(found, wanted);
                 pass.scratch.u8s.give(counters);
             }

@@ -14,7 +14,6 @@ mod periods;
 mod rank;
 mod same;
 mod sequence;
-mod slide;
 mod tie;
 
 pub(crate) use arithmetic::Comparison;
@@ -23,9 +22,11 @@ pub(crate) use chains::Gathered;
 pub(crate) use distinct::{SLOTS, key as distinct_key};
 pub(crate) use history::{Changed, Held};
 pub(crate) use linked::Linked;
-pub(crate) use measure::{MeasureCondition, number_test};
+pub(crate) use measure::{
+    MeasureCondition, NarrowTest, count_ranges, narrow, number_test, scaled_ranges,
+};
+pub(crate) use numeric::Numeric;
 pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
-pub(crate) use periods::distinct_periods;
+pub(crate) use periods::{distinct_periods, period_starts};
 pub(crate) use rank::Rank;
 pub(crate) use sequence::Sequence;
-pub(crate) use slide::{Position, Slide, SlideState, sliding};

@@ -16,6 +16,7 @@ use crowdset_query::{Aggregate, Cast, Operand};
 use crowdset_storage::{Bits, Codes, ColumnPart, PartData};
 use crowdset_types::{CHUNK_USERS, ExactSum, Number, compare_numbers};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Sums and scaled values stay below this in magnitude.
 const SAFE: i128 = 1 << 62;
@@ -104,6 +105,56 @@ impl<'a> Numeric<'a> {
         (self.function != Aggregate::Avg).then_some(Scale::Decimal(scaled.places))
     }
 
+    /// The stored integer of a user without values. Like all that follows, only where there is a
+    /// scale.
+    pub(crate) fn nothing(&self) -> i64 {
+        match self.function {
+            Aggregate::Min => i64::MAX,
+            Aggregate::Max => i64::MIN,
+            _ => 0,
+        }
+    }
+
+    /// Adds rows to the numbers of their users.
+    pub(crate) fn add(&self, machine: Machine, rows: &Rows<'_>, values: &mut [i64; CHUNK_USERS]) {
+        for part in self.scaled_parts(rows.source) {
+            part.add(self.function, machine, rows, part.factor, values);
+        }
+    }
+
+    /// Takes rows back from the sums of their users.
+    pub(crate) fn subtract(
+        &self,
+        machine: Machine,
+        rows: &Rows<'_>,
+        values: &mut [i64; CHUNK_USERS],
+    ) {
+        for part in self.scaled_parts(rows.source) {
+            part.add(self.function, machine, rows, -part.factor, values);
+        }
+    }
+
+    /// Leaves the users that have a number.
+    pub(crate) fn and_having(
+        &self,
+        machine: Machine,
+        values: &[i64; CHUNK_USERS],
+        users: &mut Words,
+    ) {
+        if matches!(self.function, Aggregate::Min | Aggregate::Max) {
+            // No value reaches the ends of 64 bits: what stayed there has none.
+            let mut having = words::EMPTY;
+            machine.or_i64_within(values, i64::MIN + 1, i64::MAX - 1, &mut having);
+            words::and(users, &having);
+        }
+    }
+
+    fn scaled_parts(&self, source: usize) -> &[ScaledPart<'a>] {
+        self.scaled
+            .as_ref()
+            .map_or(&[][..], |scaled| &scaled.sources[source])
+    }
+
     pub(crate) fn eval(
         &self,
         pass: &mut ChunkPass<'_>,
@@ -125,38 +176,27 @@ impl<'a> Numeric<'a> {
     ) -> Numbers {
         let machine = pass.machine;
         let mut values = pass.scratch.i64s.take();
-        values.fill(match self.function {
-            Aggregate::Min => i64::MAX,
-            Aggregate::Max => i64::MIN,
-            _ => 0,
-        });
-        let mut counts = pass.scratch.u32s.take();
-        if self.function == Aggregate::Avg {
-            counts.fill(0);
+        values.fill(self.nothing());
+        if self.function != Aggregate::Avg {
+            self.events.scan(pass, wanted, &mut |rows| {
+                self.add(machine, rows, &mut values)
+            });
+            self.and_having(machine, &values, present);
+            return Numbers::Scaled(values);
         }
+        let mut counts = pass.scratch.u32s.take();
+        counts.fill(0);
         self.events.scan(pass, wanted, &mut |rows| {
             for part in &scaled.sources[rows.source] {
-                part.add(self.function, machine, rows, &mut values, &mut counts);
+                part.add(self.function, machine, rows, part.factor, &mut values);
+                part.count(machine, rows, &mut counts);
             }
         });
-        let numbers = match self.function {
-            Aggregate::Min | Aggregate::Max => {
-                // No value reaches the ends of 64 bits: what stayed there has none.
-                let mut having = words::EMPTY;
-                machine.or_i64_within(&values, i64::MIN + 1, i64::MAX - 1, &mut having);
-                words::and(present, &having);
-                Numbers::Scaled(values)
-            }
-            Aggregate::Avg => {
-                let scale = Scale::Decimal(scaled.places);
-                let averages = average(wanted, present, &counts, |user| scale.double(values[user]));
-                pass.scratch.i64s.give(values);
-                averages
-            }
-            Aggregate::Sum | Aggregate::Distinct => Numbers::Scaled(values),
-        };
+        let scale = Scale::Decimal(scaled.places);
+        let averages = average(wanted, present, &counts, |user| scale.double(values[user]));
+        pass.scratch.i64s.give(values);
         pass.scratch.u32s.give(counts);
-        numbers
+        averages
     }
 
     fn eval_any(&self, pass: &mut ChunkPass<'_>, wanted: &Words, present: &mut Words) -> Numbers {
@@ -295,22 +335,51 @@ impl<'a> Scaled<'a> {
 }
 
 impl ScaledPart<'_> {
+    /// Adds the values of rows, times a factor, to their users' sums; or finds the least, or the
+    /// greatest.
     fn add(
         &self,
         function: Aggregate,
         machine: Machine,
         rows: &Rows<'_>,
+        factor: i64,
         values: &mut [i64; CHUNK_USERS],
-        counts: &mut [u32; CHUNK_USERS],
     ) {
-        let is_sum = matches!(function, Aggregate::Sum);
+        let base = self.base;
+        let is_sum = !matches!(function, Aggregate::Min | Aggregate::Max);
         if is_sum && rows.mask.is_none() && self.presence.is_none() {
             let (users, range) = (rows.users, rows.range.clone());
             with_codes!(self.offsets, codes => {
-                machine.add_codes(users, &codes[range], self.base, self.factor, values);
+                machine.add_codes(users, &codes[range], base, factor, values);
             });
             return;
         }
+        self.with_masks(machine, rows, |users, mask, range| {
+            with_codes!(self.offsets, codes => {
+                let codes = &codes[range];
+                match function {
+                    Aggregate::Min => machine.min_codes(users, mask, codes, base, factor, values),
+                    Aggregate::Max => machine.max_codes(users, mask, codes, base, factor, values),
+                    _ => machine.add_codes_masked(users, mask, codes, base, factor, values),
+                }
+            });
+        });
+    }
+
+    /// Counts the rows with a value.
+    fn count(&self, machine: Machine, rows: &Rows<'_>, counts: &mut [u32; CHUNK_USERS]) {
+        self.with_masks(machine, rows, |users, mask, _| {
+            machine.count_u32_masked(users, mask, counts);
+        });
+    }
+
+    /// Hands out rows, block by block: users, 1 where a value counts, and where they stand.
+    fn with_masks(
+        &self,
+        machine: Machine,
+        rows: &Rows<'_>,
+        mut visit: impl FnMut(&[u16], &[u8], Range<usize>),
+    ) {
         let mut mask = [1_u8; BLOCK];
         for start in (0..rows.users.len()).step_by(BLOCK) {
             let len = BLOCK.min(rows.users.len() - start);
@@ -323,19 +392,7 @@ impl ScaledPart<'_> {
             if let Some(bits) = self.presence {
                 machine.and_bits(&bits.0, range.start, mask);
             }
-            let users = &rows.users[start..start + len];
-            if function == Aggregate::Avg {
-                machine.count_u32_masked(users, mask, counts);
-            }
-            let (base, factor) = (self.base, self.factor);
-            with_codes!(self.offsets, codes => {
-                let codes = &codes[range];
-                match function {
-                    Aggregate::Min => machine.min_codes(users, mask, codes, base, factor, values),
-                    Aggregate::Max => machine.max_codes(users, mask, codes, base, factor, values),
-                    _ => machine.add_codes_masked(users, mask, codes, base, factor, values),
-                }
-            });
+            visit(&rows.users[start..start + len], mask, range);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::pass::ChunkPass;
 use crate::widths::with_offsets;
 use crate::words::Words;
 use crowdset_query::{AnchorRelation, PeriodUnit, PlanEvents};
-use crowdset_types::{CHUNK_USERS, DurationMillis};
+use crowdset_types::{CHUNK_USERS, DurationMillis, TimeRange};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -150,6 +150,30 @@ fn starts(unit: PeriodUnit, zone: &TimeZone, first: i64, last: i64) -> Vec<i64> 
         date = next;
     }
     starts
+}
+
+/// Where the calendar periods begin that may hold an instant of a range, the first at or before all
+/// of them; `None` if there are more than so many.
+pub(crate) fn period_starts(
+    unit: PeriodUnit,
+    zone: Option<&str>,
+    range: TimeRange,
+    max: usize,
+) -> Result<Option<Vec<i64>>, EvalError> {
+    if range.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let (first, last) = (range.from.0, range.to.0 - 1);
+    // A day of any zone is longer than half a day: what is too long is not counted out.
+    let length = match unit {
+        PeriodUnit::Day => DAY_MS,
+        PeriodUnit::Week => WEEK_MS,
+        PeriodUnit::Month => 28 * DAY_MS,
+    };
+    if i128::from(last) - i128::from(first) > i128::from(length) * max as i128 {
+        return Ok(None);
+    }
+    Ok(Some(starts(unit, &time_zone(zone)?, first, last)))
 }
 
 /// How many calendar periods hold one of these instants, which ascend.

@@ -6,11 +6,13 @@
 
 mod arithmetic;
 mod calendar;
+mod kin;
 mod rng;
 mod segment;
 mod sequence;
 mod world;
 
+pub use kin::kin;
 pub use rng::Rng;
 pub use segment::segment;
 pub use world::{World, busy_world, world, world_among};

@@ -1,0 +1,295 @@
+//! Families of counts: who did at all, or so many times.
+
+use super::windows::{Step, Walk};
+use super::{Member, Stops};
+use crate::EvalError;
+use crate::condition::{NarrowTest, narrow};
+use crate::events::Events;
+use crate::pass::ChunkPass;
+use crate::words::{self, Words};
+use crowdset_types::TimeRange;
+
+/// Nanoseconds a row, and nanoseconds a test of all users of a chunk: measured, and rough.
+const BITS: (f64, f64) = (0.3, 50.0);
+const NARROW: (f64, f64) = (0.4, 1_000.0);
+const WIDE: (f64, f64) = (0.45, 3_000.0);
+
+/// Counts of one selector's events in several windows.
+pub(crate) struct Counts {
+    stops: Vec<Stop>,
+    counters: Counters,
+    rows: u64,
+}
+
+/// Where the rows of a family come from.
+pub(super) trait Feed {
+    /// Adds the users of the rows of a range of time.
+    fn users(&self, pass: &mut ChunkPass<'_>, range: TimeRange, users: &mut Words);
+
+    /// Hands out the users of the rows of a range of time, and 1 for each row that counts if not all
+    /// do.
+    fn rows(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&[u16], Option<&[u8]>),
+    );
+}
+
+impl Feed for Events<'_> {
+    fn users(&self, pass: &mut ChunkPass<'_>, range: TimeRange, users: &mut Words) {
+        self.did_in(pass, range, users);
+    }
+
+    fn rows(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&[u16], Option<&[u8]>),
+    ) {
+        self.scan_range(pass, range, &mut |rows| visit(rows.users, rows.mask));
+    }
+}
+
+/// A window and what is asked there.
+struct Stop {
+    step: Step,
+    asked: Vec<Asked>,
+}
+
+/// A member's test.
+struct Asked {
+    condition: usize,
+    passing: Passing,
+}
+
+enum Passing {
+    Nobody,
+    Everyone,
+    /// Those with a row, or those without.
+    Did {
+        is_negated: bool,
+    },
+    Narrow(NarrowTest),
+    /// Counts within, both ends inclusive.
+    Ranges(Vec<(u64, u64)>),
+}
+
+/// What is kept of each user's rows.
+#[derive(Clone, Copy)]
+enum Counters {
+    /// Whether there is any.
+    Bits,
+    /// Up to 255: enough for small thresholds while windows grow.
+    Narrow,
+    /// All: rows can be taken back.
+    Wide,
+}
+
+impl Passing {
+    fn new(ranges: Vec<(u64, u64)>) -> Self {
+        let last = u64::from(u32::MAX);
+        match ranges[..] {
+            [] => Self::Nobody,
+            [(0, high)] if high == last => Self::Everyone,
+            [(1, high)] if high == last => Self::Did { is_negated: false },
+            [(0, 0)] => Self::Did { is_negated: true },
+            _ => match narrow(&ranges) {
+                Some(test) => Self::Narrow(test),
+                None => Self::Ranges(ranges),
+            },
+        }
+    }
+}
+
+impl Counts {
+    /// `events`: all that the windows may hold.
+    pub(super) fn bind(
+        members: &[Member<'_>],
+        stops: &Stops,
+        events: &Events<'_>,
+    ) -> Result<Self, EvalError> {
+        let mut asked = Vec::with_capacity(stops.windows.len());
+        for positions in &stops.members {
+            let of_stop = positions.iter().map(|&position| {
+                let member = members[position];
+                Ok(Asked {
+                    condition: member.condition,
+                    passing: Passing::new(member.question.count_ranges()?),
+                })
+            });
+            asked.push(of_stop.collect::<Result<Vec<_>, EvalError>>()?);
+        }
+        let tests = || asked.iter().flatten().map(|asked| &asked.passing);
+        let counters = if tests().any(|passing| matches!(passing, Passing::Ranges(_))) {
+            Counters::Wide
+        } else if tests().any(|passing| matches!(passing, Passing::Narrow(_))) {
+            Counters::Narrow
+        } else {
+            Counters::Bits
+        };
+        // Of how many chunks' worth of users: costs are those of a chunk.
+        let chunks = events.sources.iter().map(|source| source.stream.chunks());
+        let chunks = chunks.max().unwrap_or(1).max(1) as f64;
+        let nanos = |walk: &Walk, counters: Counters| {
+            let (row, test) = match counters {
+                Counters::Bits => BITS,
+                Counters::Narrow => NARROW,
+                Counters::Wide => WIDE,
+            };
+            stops.rows(walk, events) / chunks * row + tests().count() as f64 * test
+        };
+        let nested = Walk::nested(&stops.windows, false);
+        let sliding = Walk::sliding(&stops.windows);
+        let (walk, counters) = if nanos(&sliding, Counters::Wide) < nanos(&nested, counters) {
+            (sliding, Counters::Wide)
+        } else {
+            (nested, counters)
+        };
+        let rows = stops.rows(&walk, events) as u64;
+        let mut asked: Vec<Option<Vec<Asked>>> = asked.into_iter().map(Some).collect();
+        let stops = walk.steps.into_iter().map(|step| Stop {
+            asked: asked[step.window].take().unwrap_or_default(),
+            step,
+        });
+        Ok(Self {
+            stops: stops.collect(),
+            counters,
+            rows,
+        })
+    }
+
+    pub(super) fn cost_rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Puts the answers of all members among those of the chunk's pass.
+    pub(super) fn eval(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
+        match self.counters {
+            Counters::Bits => self.eval_bits(feed, pass, universe),
+            Counters::Narrow => self.eval_narrow(feed, pass, universe),
+            Counters::Wide => self.eval_wide(feed, pass, universe),
+        }
+    }
+
+    fn eval_bits(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
+        let mut users = words::EMPTY;
+        for Stop { step, asked } in &self.stops {
+            if step.is_fresh {
+                users = words::EMPTY;
+            }
+            for &range in &step.enter {
+                feed.users(pass, range, &mut users);
+            }
+            for asked in asked {
+                asked.put(pass, universe, |passing, found| {
+                    if let Passing::Did { is_negated } = passing {
+                        *found = users;
+                        negate(found, *is_negated);
+                    }
+                });
+            }
+        }
+    }
+
+    fn eval_narrow(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
+        let machine = pass.machine;
+        let mut counters = pass.scratch.u8s.take();
+        for Stop { step, asked } in &self.stops {
+            if step.is_fresh {
+                counters.fill(0);
+            }
+            for &range in &step.enter {
+                feed.rows(pass, range, &mut |users, mask| match mask {
+                    None => machine.count_u8(users, &mut counters),
+                    Some(mask) => machine.count_u8_masked(users, mask, &mut counters),
+                });
+            }
+            for asked in asked {
+                asked.put(pass, universe, |passing, found| match passing {
+                    Passing::Did { is_negated } => {
+                        machine.counters_within(&counters, 1, u8::MAX, *is_negated, found);
+                    }
+                    Passing::Narrow(NarrowTest { low, high, outside }) => {
+                        machine.counters_within(&counters, *low, *high, *outside, found);
+                    }
+                    _ => {}
+                });
+            }
+        }
+        pass.scratch.u8s.give(counters);
+    }
+
+    fn eval_wide(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
+        let machine = pass.machine;
+        let mut counters = pass.scratch.u32s.take();
+        for Stop { step, asked } in &self.stops {
+            if step.is_fresh {
+                counters.fill(0);
+            }
+            for &range in &step.enter {
+                feed.rows(pass, range, &mut |users, mask| match mask {
+                    None => machine.count_u32(users, &mut counters),
+                    Some(mask) => machine.count_u32_masked(users, mask, &mut counters),
+                });
+            }
+            for &range in &step.leave {
+                feed.rows(pass, range, &mut |users, mask| match mask {
+                    None => machine.uncount_u32(users, &mut counters),
+                    Some(mask) => machine.uncount_u32_masked(users, mask, &mut counters),
+                });
+            }
+            for asked in asked {
+                asked.put(pass, universe, |passing, found| match passing {
+                    Passing::Did { is_negated } => {
+                        machine.or_u32_within(&counters, 1, u32::MAX, found);
+                        negate(found, *is_negated);
+                    }
+                    Passing::Narrow(NarrowTest { low, high, outside }) => {
+                        let high = match *high {
+                            u8::MAX => u32::MAX,
+                            high => u32::from(high),
+                        };
+                        machine.or_u32_within(&counters, u32::from(*low), high, found);
+                        negate(found, *outside);
+                    }
+                    Passing::Ranges(ranges) => {
+                        for &(low, high) in ranges {
+                            machine.or_u32_within(&counters, low as u32, high as u32, found);
+                        }
+                    }
+                    Passing::Nobody | Passing::Everyone => {}
+                });
+            }
+        }
+        pass.scratch.u32s.give(counters);
+    }
+}
+
+impl Asked {
+    /// Keeps the answer; `find` adds the users that pass to an empty set.
+    fn put(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        universe: &Words,
+        find: impl FnOnce(&Passing, &mut Words),
+    ) {
+        let found = pass.scratch.answers.put(self.condition);
+        match &self.passing {
+            Passing::Nobody => found.fill(0),
+            Passing::Everyone => *found = *universe,
+            passing => {
+                found.fill(0);
+                find(passing, found);
+                words::and(found, universe);
+            }
+        }
+    }
+}
+
+fn negate(users: &mut Words, is_negated: bool) {
+    let flip = if is_negated { u64::MAX } else { 0 };
+    for word in users {
+        *word ^= flip;
+    }
+}
