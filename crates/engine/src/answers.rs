@@ -162,8 +162,8 @@ impl Snapshot {
         })
     }
 
-    /// How many users `segment` selects at each of many instants, in their order. Windows of counts
-    /// slide from one instant to the next, so instants are best given in order of time.
+    /// How many users `segment` selects at each of many instants, in their order. Windows of counts and
+    /// sums slide from one instant to the next: only rows that come and go are read.
     ///
     /// # Errors
     ///

@@ -98,7 +98,7 @@ struct Leaf<'a> {
 #[derive(Default)]
 struct Leaves<'a> {
     nodes: usize,
-    leaves: Vec<Leaf<'a>>,
+    found: Vec<Leaf<'a>>,
     /// Finds equal conditions: by text first, as plans cannot be hashed, then by what they ask.
     known: HashMap<(&'a str, TimestampMillis), Vec<usize>>,
 }
@@ -136,31 +136,31 @@ impl<'a> Leaves<'a> {
             binder.as_of
         };
         let alike = self.known.entry((plan.text.as_str(), instant)).or_default();
-        let found = alike.iter().find(|&&leaf| self.leaves[leaf].kind == kind);
+        let found = alike.iter().find(|&&leaf| self.found[leaf].kind == kind);
         if let Some(&leaf) = found {
-            self.leaves[leaf].is_shared = true;
+            self.found[leaf].is_shared = true;
             return leaf;
         }
-        alike.push(self.leaves.len());
-        self.leaves.push(Leaf {
+        alike.push(self.found.len());
+        self.found.push(Leaf {
             binder,
             kind,
             slot,
             is_shared: false,
         });
-        self.leaves.len() - 1
+        self.found.len() - 1
     }
 
     /// Conditions ready to run; families are worked out together.
-    fn bind(self, options: &ExecOptions) -> Result<(Vec<Bound<'a>>, Vec<Family<'a>>), EvalError> {
+    fn bind(self, options: ExecOptions) -> Result<(Vec<Bound<'a>>, Vec<Family<'a>>), EvalError> {
         let (families, family_of) = if options.families {
-            let questions = self.leaves.iter();
+            let questions = self.found.iter();
             let questions = questions.map(|leaf| Question::of(leaf.binder, leaf.kind));
             family::gather(&questions.collect::<Vec<_>>())?
         } else {
-            (Vec::new(), vec![None; self.leaves.len()])
+            (Vec::new(), vec![None; self.found.len()])
         };
-        let conditions = self.leaves.into_iter().zip(family_of);
+        let conditions = self.found.into_iter().zip(family_of);
         let conditions = conditions.map(|(leaf, family)| {
             let condition = match family {
                 Some(family) => Condition::Member(family),
@@ -198,7 +198,7 @@ impl<'a> Program<'a> {
         let roots: Vec<Node<'a>> = roots.collect();
         let nodes = leaves.nodes;
         let mut tallies = vec![Tally::default(); nodes];
-        let (mut conditions, families) = leaves.bind(options)?;
+        let (mut conditions, families) = leaves.bind(*options)?;
         for bound in &mut conditions {
             if let Condition::Rank(rank) = &bound.condition {
                 let start = Instant::now();

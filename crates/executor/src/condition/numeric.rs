@@ -179,7 +179,7 @@ impl<'a> Numeric<'a> {
         values.fill(self.nothing());
         if self.function != Aggregate::Avg {
             self.events.scan(pass, wanted, &mut |rows| {
-                self.add(machine, rows, &mut values)
+                self.add(machine, rows, &mut values);
             });
             self.and_having(machine, &values, present);
             return Numbers::Scaled(values);

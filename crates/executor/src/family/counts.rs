@@ -21,19 +21,16 @@ pub(crate) struct Counts {
     rows: u64,
 }
 
+/// Takes users of rows, and 1 for each row that counts if not all do.
+pub(super) type VisitRows<'v> = dyn FnMut(&[u16], Option<&[u8]>) + 'v;
+
 /// Where the rows of a family come from.
 pub(super) trait Feed {
     /// Adds the users of the rows of a range of time.
     fn users(&self, pass: &mut ChunkPass<'_>, range: TimeRange, users: &mut Words);
 
-    /// Hands out the users of the rows of a range of time, and 1 for each row that counts if not all
-    /// do.
-    fn rows(
-        &self,
-        pass: &mut ChunkPass<'_>,
-        range: TimeRange,
-        visit: &mut dyn FnMut(&[u16], Option<&[u8]>),
-    );
+    /// Hands out the rows of a range of time.
+    fn rows(&self, pass: &mut ChunkPass<'_>, range: TimeRange, visit: &mut VisitRows<'_>);
 }
 
 impl Feed for Events<'_> {
@@ -41,12 +38,7 @@ impl Feed for Events<'_> {
         self.did_in(pass, range, users);
     }
 
-    fn rows(
-        &self,
-        pass: &mut ChunkPass<'_>,
-        range: TimeRange,
-        visit: &mut dyn FnMut(&[u16], Option<&[u8]>),
-    ) {
+    fn rows(&self, pass: &mut ChunkPass<'_>, range: TimeRange, visit: &mut VisitRows<'_>) {
         self.scan_range(pass, range, &mut |rows| visit(rows.users, rows.mask));
     }
 }

@@ -248,7 +248,7 @@ pub(crate) fn gather<'a>(
         }
         families.push(family);
     };
-    let mut by_property: HashMap<(&str, &str), Vec<(usize, &[Member<'a>])>> = HashMap::new();
+    let mut by_property: HashMap<(&str, &str), Vec<split::Group<'_, 'a>>> = HashMap::new();
     for (number, group) in groups.iter().enumerate() {
         if let Some(property) = group[0].question.split_by() {
             by_property

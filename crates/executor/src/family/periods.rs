@@ -22,8 +22,8 @@ const PERIODS_MAX: usize = 1_000;
 pub(crate) struct Periods<'a> {
     events: Events<'a>,
     stops: Vec<Stop>,
-    /// How many there may be.
-    periods: usize,
+    /// How many periods there may be.
+    count_max: usize,
     rows: u64,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Periods<'a> {
         Ok(Some(Self {
             events,
             stops: of_walk,
-            periods: starts.len(),
+            count_max: starts.len(),
             rows,
         }))
     }
@@ -77,7 +77,7 @@ impl<'a> Periods<'a> {
     }
 
     pub(super) fn eval(&self, pass: &mut ChunkPass<'_>, universe: &Words) {
-        let mut planes = Planes::new(std::mem::take(&mut pass.scratch.planes), self.periods);
+        let mut planes = Planes::new(std::mem::take(&mut pass.scratch.planes), self.count_max);
         // Of the period at hand: its users, and those of them who are counted already.
         let (mut users, mut counted) = (words::EMPTY, words::EMPTY);
         for stop in &self.stops {

@@ -10,7 +10,7 @@
 //! product >= 'b'          class 3: c …                    └──────┴─ product in ('a', 'b')
 //! ```
 
-use super::counts::{Counts, Feed};
+use super::counts::{Counts, Feed, VisitRows};
 use super::{Member, Stops, bind_events};
 use crate::EvalError;
 use crate::events::{self, Events};
@@ -23,6 +23,9 @@ use crowdset_storage::{Bits, Codes, Stream};
 use crowdset_types::TimeRange;
 use hashbrown::HashMap;
 use std::ops::Range;
+
+/// Members of one filter, and the number of their group.
+pub(super) type Group<'m, 'a> = (usize, &'m [Member<'a>]);
 
 /// Fewer filters are asked one by one.
 pub(super) const FILTERS_MIN: usize = 8;
@@ -77,9 +80,7 @@ struct Candidate<'m, 'a> {
 impl<'a> Split<'a> {
     /// Joins those of the groups that can be told apart by their codes, each of one filter; also
     /// returns which these are. `None` if that is not worth it.
-    pub(super) fn bind(
-        groups: &[(usize, &[Member<'a>])],
-    ) -> Result<Option<(Self, Vec<usize>)>, EvalError> {
+    pub(super) fn bind(groups: &[Group<'_, 'a>]) -> Result<Option<(Self, Vec<usize>)>, EvalError> {
         let mut candidates: Vec<Candidate<'_, 'a>> = Vec::new();
         let mut columns: HashMap<usize, &'a Codes> = HashMap::new();
         for &(group, members) in groups {
@@ -408,12 +409,7 @@ impl Feed for BranchFeed<'_, '_> {
         });
     }
 
-    fn rows(
-        &self,
-        pass: &mut ChunkPass<'_>,
-        range: TimeRange,
-        visit: &mut dyn FnMut(&[u16], Option<&[u8]>),
-    ) {
+    fn rows(&self, pass: &mut ChunkPass<'_>, range: TimeRange, visit: &mut VisitRows<'_>) {
         self.for_each(pass, range, |rows| visit(&self.sorted.users[rows], None));
     }
 }
