@@ -5,7 +5,7 @@ use crate::error::OpenError;
 use crate::library::Library;
 use crate::stats::FileStats;
 use crate::verify::{Findings, check_partition, check_rows, check_users};
-use crowdset_executor::{Dataset, ListSets, PartitionHandle};
+use crowdset_executor::{Dataset, ListSets, PartitionHandle, Summaries, SummaryPolicy};
 use crowdset_index::TermIndex;
 use crowdset_query::Catalog;
 use crowdset_storage::{
@@ -16,6 +16,11 @@ use crowdset_types::PartitionId;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, OnceLock};
+
+/// What may be kept of the rows for later questions, at most: a byte per event, and some megabytes in
+/// any case.
+const SUMMARY_BYTES_PER_EVENT: u64 = 1;
+const SUMMARY_BYTES_LEAST: u64 = 16 << 20;
 
 /// How often a reader looks at the manifest again when files it names are gone: a writer that
 /// commits removes what it replaced.
@@ -143,11 +148,21 @@ impl State {
         partitions: Vec<PartitionHandle>,
         library: Arc<Library>,
     ) -> Self {
+        // Together with columns and indexes that is within what a state may take.
+        let rows: u64 = partitions
+            .iter()
+            .map(|handle| handle.partition.rows())
+            .sum();
+        let summaries = Summaries::new(SummaryPolicy {
+            bytes_max: (rows * SUMMARY_BYTES_PER_EVENT).max(SUMMARY_BYTES_LEAST),
+            ..SummaryPolicy::default()
+        });
         let dataset = Dataset {
             users: Arc::clone(&users),
             attribute_index,
             partitions,
             lists: ListSets::default(),
+            summaries,
         };
         Self {
             directory,

@@ -232,6 +232,7 @@ fn every_path_is_taken() {
     for path in [
         Path::Algebra,
         Path::Index,
+        Path::Summary,
         Path::Scan,
         Path::Column,
         Path::History,

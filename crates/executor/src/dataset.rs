@@ -2,6 +2,7 @@
 
 use crate::attribute::Attribute;
 use crate::filter::Attributes;
+use crate::summary::Summaries;
 use crate::{EvalError, ExecOptions};
 use crowdset_index::TermIndex;
 use crowdset_query::AttributeTable;
@@ -22,6 +23,8 @@ pub struct Dataset {
     pub partitions: Vec<PartitionHandle>,
     /// The users of static lists, looked up once per state.
     pub lists: ListSets,
+    /// What queries made of the events of this state.
+    pub summaries: Summaries,
 }
 
 /// The users of static lists by name, filled as plans ask for them.

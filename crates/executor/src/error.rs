@@ -35,6 +35,12 @@ pub enum EvalError {
         /// The name.
         zone: String,
     },
+    /// A `first`, `last` or `nth` is over more than 4 billion events of one chunk of 16,384 users. Name
+    /// rarer events or a shorter window.
+    #[error(
+        "`first`, `last` and `nth` cannot number more than 4,294,967,294 events of 16,384 users; name rarer events or a shorter window"
+    )]
+    OccurrenceRows,
     /// A sequence with `directly` takes events of one instant in more ways than can be tried for one
     /// user. Write `strictly`, name rarer events or a shorter window.
     #[error(

@@ -1,24 +1,28 @@
 //! The rows that a selector and a window name, partition by partition, and how they are scanned.
 
-use crate::attribute::Attribute;
-use crate::condition::Occurrence;
+use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
-use crate::filter::{Attributes, Filter, RowContext};
-use crate::kernel::{BLOCK, Code};
+use crate::days::ActiveDays;
+use crate::edge::Edge;
+use crate::filter::{Filter, RowContext};
+use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
-use crate::scratch::Scratch;
+use crate::summary::End;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
-use crate::{EvalError, ExecOptions};
+use crate::{EvalError, ExecOptions, Path};
 use crowdset_index::{FrozenSet, Term, TermIndex};
-use crowdset_query::{AnchorRelation, CompareOp, Operand};
-use crowdset_query::{
-    PlanAnchorInstant, PlanEvent, PlanEvents, PlanLiteral, PlanPredicate, PlanSelector, PlanTest,
-    PlanWindow,
-};
+use crowdset_query::{CompareOp, Operand};
+use crowdset_query::{PlanEvent, PlanEvents, PlanLiteral, PlanPredicate, PlanSelector, PlanTest};
 use crowdset_storage::{PartData, Partition, Stream};
-use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange, TimestampMillis};
+use crowdset_types::{ChunkId, TimeRange};
 use std::ops::Range;
+
+/// Sets that are expected to have more users than this in common are taken to have some.
+const COMMON_MAX: f64 = 16.0;
+
+/// Of a block of rows, one in so many may count for the others to be left out first.
+pub(crate) const SPARSE: usize = 8;
 
 /// The rows of one stream that matter.
 pub(crate) struct Source<'a> {
@@ -30,6 +34,8 @@ pub(crate) struct Source<'a> {
     pub(crate) filter: Filter<'a>,
     /// Users with at least one row that passes the filter, anywhere in the partition.
     sets: Option<Vec<FrozenSet<'a>>>,
+    /// About which share of all users they are.
+    share: f64,
     /// Whether the window holds every row of the stream.
     is_covered: bool,
 }
@@ -38,27 +44,20 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Events<'a> {
     pub(crate) sources: Vec<Source<'a>>,
     anchor: Option<Box<Anchor<'a>>>,
+    /// The window that is the same for all users.
+    window: TimeRange,
+    /// What [`Events::did`] may be answered from.
+    kept: Kept<'a>,
     options: ExecOptions,
 }
 
-/// A bound of the user's own.
-pub(crate) struct Anchor<'a> {
-    relation: AnchorRelation,
-    instant: AnchorInstant<'a>,
-}
-
-enum AnchorInstant<'a> {
-    Event(Occurrence<'a>),
-    Attribute(Attribute<'a>),
-}
-
-/// The first and the last instant of each user's own window, inclusive; the first is after the last
-/// where it is empty.
-pub(crate) struct UserBounds {
-    pub(crate) low: Box<[i64; CHUNK_USERS]>,
-    pub(crate) high: Box<[i64; CHUNK_USERS]>,
-    /// Holds every user's window.
-    hull: TimeRange,
+/// What is kept of the rows, if it says who did it.
+enum Kept<'a> {
+    Nothing,
+    /// Each user's last row of the one name.
+    Last(Edge<'a>),
+    /// All events count.
+    Days(ActiveDays<'a>),
 }
 
 /// What a scan hands out: consecutive rows of one stream, all of one chunk.
@@ -72,83 +71,6 @@ pub(crate) struct Rows<'s> {
     pub(crate) mask: Option<&'s [u8]>,
 }
 
-impl<'a> Anchor<'a> {
-    pub(crate) fn bind(
-        binder: Binder<'a>,
-        window: &'a PlanWindow,
-    ) -> Result<Option<Box<Self>>, EvalError> {
-        let Some(anchor) = &window.anchor else {
-            return Ok(None);
-        };
-        let instant = match &anchor.of {
-            PlanAnchorInstant::Event(occurrence) => {
-                AnchorInstant::Event(Occurrence::bind(binder, occurrence)?)
-            }
-            PlanAnchorInstant::Attribute(attribute) => {
-                AnchorInstant::Attribute(binder.attribute(attribute)?)
-            }
-        };
-        Ok(Some(Box::new(Self {
-            relation: anchor.relation,
-            instant,
-        })))
-    }
-
-    fn cost_rows(&self) -> u64 {
-        match &self.instant {
-            AnchorInstant::Event(occurrence) => occurrence.cost_rows(),
-            AnchorInstant::Attribute(_) => 0,
-        }
-    }
-
-    /// Each wanted user's own window. Give the arrays back with [`UserBounds::give`].
-    pub(crate) fn bounds(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> UserBounds {
-        let mut low = pass.scratch.i64s.take();
-        let mut high = pass.scratch.i64s.take();
-        low.fill(i64::MAX);
-        high.fill(i64::MIN);
-        let first_user = pass.chunk.first().0;
-        let (mut first, mut last) = (i64::MAX, i64::MIN);
-        let mut bound = |user: usize, at: i64| {
-            let (from, to) = match self.relation {
-                AnchorRelation::Since => (at, i64::MAX),
-                AnchorRelation::After => (at.saturating_add(1), i64::MAX),
-                AnchorRelation::Before => (i64::MIN, at.saturating_sub(1)),
-                AnchorRelation::WithinAfter(length) => (at, at.saturating_add(length.0)),
-                AnchorRelation::WithinBefore(length) => (at.saturating_sub(length.0), at),
-            };
-            (low[user], high[user]) = (from, to);
-            (first, last) = (first.min(from), last.max(to));
-        };
-        match &self.instant {
-            AnchorInstant::Attribute(attribute) => words::for_each(wanted, |user| {
-                if let Some(at) = attribute.instant(first_user + user as u32) {
-                    bound(user, at);
-                }
-            }),
-            AnchorInstant::Event(occurrence) => {
-                let mut times = pass.scratch.i64s.take();
-                let mut found = words::EMPTY;
-                occurrence.times(pass, wanted, &mut times, &mut found);
-                words::for_each(&found, |user| bound(user, times[user]));
-                pass.scratch.i64s.give(times);
-            }
-        }
-        let hull = TimeRange::new(
-            TimestampMillis(first),
-            TimestampMillis(last.saturating_add(1)),
-        );
-        UserBounds { low, high, hull }
-    }
-}
-
-impl UserBounds {
-    pub(crate) fn give(self, scratch: &mut Scratch) {
-        scratch.i64s.give(self.low);
-        scratch.i64s.give(self.high);
-    }
-}
-
 impl<'a> Events<'a> {
     pub(crate) fn bind(binder: Binder<'a>, events: &'a PlanEvents) -> Result<Self, EvalError> {
         let anchor = Anchor::bind(binder, &events.window)?;
@@ -156,6 +78,61 @@ impl<'a> Events<'a> {
             anchor,
             ..Self::bind_range(binder, &events.selector, events.window.range)?
         })
+    }
+
+    /// The events of a condition that asks who did, [`Events::did`].
+    pub(crate) fn bind_did(binder: Binder<'a>, plan: &'a PlanEvents) -> Result<Self, EvalError> {
+        Ok(Self::bind(binder, plan)?.with_kept(binder, plan))
+    }
+
+    /// Finds out what [`Events::did`] may be answered from.
+    pub(crate) fn with_kept(mut self, binder: Binder<'a>, plan: &'a PlanEvents) -> Self {
+        if self.sources.is_empty() || self.is_answered_by_index() {
+            return self;
+        }
+        let last = match self.plain_name(plan) {
+            // A scan for windows of the users' own reads times as well.
+            Some(name) if self.anchor.is_some() => Edge::bind(binder, End::Last, name),
+            Some(name) => Edge::known(binder, End::Last, name),
+            None => None,
+        };
+        if let Some(last) = last {
+            self.kept = Kept::Last(last);
+        } else if let Some(days) = self.active_days(binder, plan) {
+            self.kept = Kept::Days(days);
+        }
+        self
+    }
+
+    /// Whether windows are the users' own.
+    pub(crate) fn is_anchored(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// The one name, if all its rows count that lie in the window.
+    pub(crate) fn plain_name(&self, plan: &'a PlanEvents) -> Option<&'a str> {
+        match &plan.selector.events[..] {
+            [PlanEvent { name, filter: None }] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The days on which users had any event, if all events count and windows are the same for all
+    /// users.
+    pub(crate) fn active_days(
+        &self,
+        binder: Binder<'a>,
+        plan: &PlanEvents,
+    ) -> Option<ActiveDays<'a>> {
+        if !plan.selector.any_unfiltered || self.anchor.is_some() || self.sources.is_empty() {
+            return None;
+        }
+        ActiveDays::bind(binder)
+    }
+
+    /// The window that is the same for all users.
+    pub(crate) fn window(&self) -> TimeRange {
+        self.window
     }
 
     /// The events of a range that is the same for all users.
@@ -190,12 +167,15 @@ impl<'a> Events<'a> {
                     None => None,
                 };
                 let is_covered = window.covers(stream.span());
+                let users: u64 = sets.iter().flatten().map(FrozenSet::len).sum();
+                let share = users as f64 / (binder.dataset.users.ordinals() as f64).max(1.0);
                 sources.push(Source {
                     partition: position,
                     stream,
                     range,
                     filter,
                     sets,
+                    share,
                     is_covered,
                 });
             }
@@ -203,6 +183,8 @@ impl<'a> Events<'a> {
         Ok(Self {
             sources,
             anchor: None,
+            window,
+            kept: Kept::Nothing,
             options: *binder.options,
         })
     }
@@ -215,9 +197,10 @@ impl<'a> Events<'a> {
 
     /// About how many rows [`Events::did`] reads, over all users.
     pub(crate) fn did_cost_rows(&self) -> u64 {
-        match &self.anchor {
-            Some(_) => self.cost_rows(),
-            None => self
+        match (&self.anchor, &self.kept) {
+            (_, Kept::Days(days)) => days.cost_rows(),
+            (Some(_), _) => self.cost_rows(),
+            (None, _) => self
                 .sources
                 .iter()
                 .filter(|source| !source.is_answered())
@@ -229,6 +212,15 @@ impl<'a> Events<'a> {
     /// Whether [`Events::did`] reads no rows.
     pub(crate) fn is_answered_by_index(&self) -> bool {
         self.anchor.is_none() && self.sources.iter().all(Source::is_answered)
+    }
+
+    /// How [`Events::did`] finds its answer, for profiles.
+    pub(crate) fn did_path(&self) -> Path {
+        match self.kept {
+            _ if self.is_answered_by_index() => Path::Index,
+            Kept::Nothing => Path::Scan,
+            Kept::Last(_) | Kept::Days(_) => Path::Summary,
+        }
     }
 
     /// The most rows that any chunk of users has.
@@ -260,8 +252,37 @@ impl<'a> Events<'a> {
     /// The users of `wanted` with at least one event.
     pub(crate) fn did(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
+        let mut open = *wanted;
+        match (&self.kept, &self.anchor) {
+            (Kept::Days(days), None) => {
+                self.did_on_days(days, pass, wanted, found);
+                open = words::EMPTY;
+            }
+            (Kept::Last(last), None) => self.did_last(last, pass, &mut open, found),
+            (Kept::Last(last), Some(anchor)) => {
+                self.did_last_within(last, anchor, pass, &mut open, found);
+            }
+            _ => {}
+        }
+        if !words::is_empty(&open) {
+            let bounds = self.bounds(pass, &open);
+            self.did_by_rows(pass, &open, bounds.as_ref(), found);
+            if let Some(bounds) = bounds {
+                bounds.give(pass.scratch);
+            }
+        }
+        words::and(found, wanted);
+    }
+
+    /// Adds at least the users of `wanted` with an event, from the index and rows.
+    fn did_by_rows(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        bounds: Option<&UserBounds>,
+        found: &mut Words,
+    ) {
         let (machine, chunk) = (pass.machine, pass.chunk);
-        let bounds = self.bounds(pass, wanted);
         // What the index answers is nearly free, and may leave nothing to scan for.
         if bounds.is_none() {
             for source in self.sources.iter().filter(|source| source.is_answered()) {
@@ -269,6 +290,7 @@ impl<'a> Events<'a> {
                 pass.tally.index_sets += 1;
             }
         }
+        let wanted_len = words::count(wanted);
         for (position, source) in self.sources.iter().enumerate() {
             if bounds.is_none() && source.is_answered() {
                 continue;
@@ -276,24 +298,85 @@ impl<'a> Events<'a> {
             if self.options.short_circuit && words::covers(found, wanted) {
                 break;
             }
-            if self.options.prune && !source.may_match(chunk, wanted) {
+            if self.options.prune && !source.may_match(chunk, wanted, wanted_len) {
                 pass.tally.pruned += 1;
                 continue;
             }
-            self.scan_source(
-                pass,
-                position,
-                bounds.as_ref(),
-                &mut |rows| match rows.mask {
-                    None => machine.set_users(rows.users, found),
-                    Some(mask) => machine.set_users_masked(rows.users, mask, found),
-                },
-            );
+            self.scan_source(pass, position, bounds, &mut |rows| {
+                rows.users(machine, &mut |users, mask| match mask {
+                    None => machine.set_users(users, found),
+                    Some(mask) => machine.set_users_masked(users, mask, found),
+                });
+            });
         }
-        if let Some(bounds) = bounds {
-            bounds.give(pass.scratch);
+    }
+
+    /// From the days of a window that it holds whole, and the rows of the others.
+    fn did_on_days(
+        &self,
+        days: &ActiveDays<'_>,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        found: &mut Words,
+    ) {
+        let cut = days.cut(self.window);
+        for users in days.days(pass.machine, pass.chunk, cut.whole) {
+            words::or(found, users);
         }
-        words::and(found, wanted);
+        for edge in cut.edges {
+            if self.options.short_circuit && words::covers(found, wanted) {
+                return;
+            }
+            self.did_in(pass, edge, found);
+        }
+    }
+
+    /// Who did it last in the window did it; who did it last before it did not. `open` is left with
+    /// those who did it after it.
+    fn did_last(&self, last: &Edge<'_>, pass: &ChunkPass<'_>, open: &mut Words, found: &mut Words) {
+        let (machine, chunk) = (pass.machine, pass.chunk);
+        // Making it costs more than this scan.
+        let Some(numbers) = last.known_numbers(chunk) else {
+            return;
+        };
+        let before = last.rows_before(chunk, self.window.from);
+        let until = last.rows_before(chunk, self.window.to);
+        if before < until {
+            machine.or_u32_within(numbers, before + 1, until, found);
+        }
+        let mut after = words::EMPTY;
+        if until < last.rows(chunk) {
+            machine.or_u32_within(numbers, until + 1, u32::MAX, &mut after);
+        }
+        words::and(open, &after);
+    }
+
+    /// The same with windows of the users' own.
+    fn did_last_within(
+        &self,
+        last: &Edge<'_>,
+        anchor: &Anchor<'_>,
+        pass: &mut ChunkPass<'_>,
+        open: &mut Words,
+        found: &mut Words,
+    ) {
+        let Some(numbers) = last.numbers(pass.machine, pass.chunk) else {
+            return;
+        };
+        let times = last.times(pass.chunk);
+        let asked = *open;
+        open.fill(0);
+        anchor.each(pass, &asked, &mut |user, low, high| {
+            let low = low.max(self.window.from.0);
+            let high = high.min(self.window.to.0 - 1);
+            // Somebody without a row, or with an empty window, did not.
+            if low <= high
+                && let Some(at) = times.get(numbers[user])
+                && low <= at
+            {
+                words::set(if at <= high { &mut *found } else { &mut *open }, user);
+            }
+        });
     }
 
     /// Adds the users with an event in a range that every user shares.
@@ -310,9 +393,11 @@ impl<'a> Events<'a> {
                 continue;
             }
             let rows = source.stream.rows_in(pass.chunk, range);
-            source.visit(pass, position, rows, None, &mut |rows| match rows.mask {
-                None => machine.set_users(rows.users, found),
-                Some(mask) => machine.set_users_masked(rows.users, mask, found),
+            source.visit(pass, position, rows, None, &mut |rows| {
+                rows.users(machine, &mut |users, mask| match mask {
+                    None => machine.set_users(users, found),
+                    Some(mask) => machine.set_users_masked(users, mask, found),
+                });
             });
         }
     }
@@ -340,13 +425,26 @@ impl<'a> Events<'a> {
         bounds: Option<&UserBounds>,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
+        let wanted_len = words::count(wanted);
         for (position, source) in self.sources.iter().enumerate() {
-            if self.options.prune && !source.may_match(pass.chunk, wanted) {
+            if self.options.prune && !source.may_match(pass.chunk, wanted, wanted_len) {
                 pass.tally.pruned += 1;
                 continue;
             }
             self.scan_source(pass, position, bounds, visit);
         }
+    }
+
+    /// Hands out the users of rows, where nothing else is asked of the rows: as [`Events::scan`], but
+    /// where few rows of a block count, only those, without a mask.
+    pub(crate) fn scan_users(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        visit: &mut VisitUsers<'_>,
+    ) {
+        let machine = pass.machine;
+        self.scan(pass, wanted, &mut |rows| rows.users(machine, visit));
     }
 
     /// Hands out the rows of a range that every user shares, in order of sources.
@@ -387,6 +485,29 @@ impl<'a> Events<'a> {
     }
 }
 
+/// Is handed users of rows, and 1 for each row that counts; `None`: all do.
+pub(crate) type VisitUsers<'v> = dyn FnMut(&[u16], Option<&[u8]>) + 'v;
+
+impl Rows<'_> {
+    /// Hands out the users; where few rows of a block count, only those.
+    pub(crate) fn users(&self, machine: Machine, visit: &mut VisitUsers<'_>) {
+        let Some(mask) = self.mask else {
+            visit(self.users, None);
+            return;
+        };
+        let count = machine.count_mask(mask) as usize;
+        if count * SPARSE > mask.len() {
+            visit(self.users, Some(mask));
+        } else if count > 0 {
+            let mut some = [0_u16; BLOCK / SPARSE];
+            for (place, row) in some.iter_mut().zip(machine.ones(mask)) {
+                *place = self.users[row];
+            }
+            visit(&some[..count], None);
+        }
+    }
+}
+
 impl Source<'_> {
     /// Whether the index alone says who has a row that counts.
     fn is_answered(&self) -> bool {
@@ -407,13 +528,18 @@ impl Source<'_> {
         }
     }
 
-    /// False only if no wanted user of the chunk has a row that passes.
-    pub(crate) fn may_match(&self, chunk: ChunkId, wanted: &Words) -> bool {
+    /// False only if no wanted user of the chunk has a row that passes. `wanted_len`: how many are
+    /// wanted.
+    pub(crate) fn may_match(&self, chunk: ChunkId, wanted: &Words, wanted_len: u64) -> bool {
         if chunk.index() >= self.stream.chunks() {
             return false;
         }
         // Reading the set costs more than scanning fewer rows than this.
         if self.sets.is_none() || self.stream.chunk_rows(chunk).len() < BLOCK {
+            return true;
+        }
+        // Nor is there much hope that many of many users have nothing in common.
+        if self.share * wanted_len as f64 > COMMON_MAX {
             return true;
         }
         if !self.sets.iter().flatten().any(|set| set.may_touch(chunk)) {

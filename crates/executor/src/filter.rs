@@ -4,6 +4,8 @@
 //! equality, ranges and prefixes are ranges of codes; numbers are ranges of stored offsets, found
 //! by exact comparison; any other test of text is asked once per distinct text.
 
+mod scattered;
+
 use crate::EvalError;
 use crate::attribute::Attribute;
 use crate::clock::ClockTest;

@@ -195,6 +195,30 @@ kernels! {
         }
     }
 
+    /// Counts rows per user; no more than 65,535 of them may have been counted before they are emptied.
+    fn count_u16 as CountU16(users: &'k [u16], counters: &'k mut [u16; CHUNK_USERS]) {
+        for &user in users {
+            let counter = &mut counters[slot(user)];
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    /// The same of rows whose mask is 1.
+    fn count_u16_masked as CountU16Masked(users: &'k [u16], mask: &'k [u8], counters: &'k mut [u16; CHUNK_USERS]) {
+        for (&user, &mask) in users.iter().zip(mask) {
+            let counter = &mut counters[slot(user)];
+            *counter = counter.wrapping_add(u16::from(mask));
+        }
+    }
+
+    /// Adds what narrow counters counted to wide ones, and sets them to 0.
+    fn empty_u16 as EmptyU16(narrow: &'k mut [u16; CHUNK_USERS], counters: &'k mut [u32; CHUNK_USERS]) {
+        for (counter, narrow) in counters.iter_mut().zip(narrow) {
+            *counter += u32::from(*narrow);
+            *narrow = 0;
+        }
+    }
+
     /// Counts rows per user.
     fn count_u32 as CountU32(users: &'k [u16], counters: &'k mut [u32; CHUNK_USERS]) {
         for &user in users {
@@ -220,6 +244,72 @@ kernels! {
     fn uncount_u32_masked as UncountU32Masked(users: &'k [u16], mask: &'k [u8], counters: &'k mut [u32; CHUNK_USERS]) {
         for (&user, &mask) in users.iter().zip(mask) {
             counters[slot(user)] -= u32::from(mask);
+        }
+    }
+
+    /// The least number of a row per user; rows are numbered from `first` on.
+    fn least_row as LeastRow(users: &'k [u16], first: u32, numbers: &'k mut [u32; CHUNK_USERS]) {
+        for (&user, number) in users.iter().zip(first..) {
+            let least = &mut numbers[slot(user)];
+            *least = number.min(*least);
+        }
+    }
+
+    /// The same of rows whose mask is 1.
+    fn least_row_masked as LeastRowMasked(users: &'k [u16], mask: &'k [u8], first: u32, numbers: &'k mut [u32; CHUNK_USERS]) {
+        for ((&user, &mask), number) in users.iter().zip(mask).zip(first..) {
+            let least = &mut numbers[slot(user)];
+            // All ones are more than any number.
+            *least = (number | u32::from(mask).wrapping_sub(1)).min(*least);
+        }
+    }
+
+    /// The greatest number of a row per user; rows are numbered from `first` on.
+    fn greatest_row as GreatestRow(users: &'k [u16], first: u32, numbers: &'k mut [u32; CHUNK_USERS]) {
+        for (&user, number) in users.iter().zip(first..) {
+            let greatest = &mut numbers[slot(user)];
+            *greatest = number.max(*greatest);
+        }
+    }
+
+    /// The same of rows whose mask is 1.
+    fn greatest_row_masked as GreatestRowMasked(users: &'k [u16], mask: &'k [u8], first: u32, numbers: &'k mut [u32; CHUNK_USERS]) {
+        for ((&user, &mask), number) in users.iter().zip(mask).zip(first..) {
+            let greatest = &mut numbers[slot(user)];
+            *greatest = (number & u32::from(mask).wrapping_neg()).max(*greatest);
+        }
+    }
+
+    /// Counts rows whose mask is 1 per user, and notes the number of the `n`-th.
+    fn nth_row_masked as NthRowMasked(users: &'k [u16], mask: &'k [u8], first: u32, n: u32, counts: &'k mut [u32; CHUNK_USERS], numbers: &'k mut [u32; CHUNK_USERS]) {
+        for ((&user, &mask), number) in users.iter().zip(mask).zip(first..) {
+            let (count, nth) = (&mut counts[slot(user)], &mut numbers[slot(user)]);
+            *count = count.saturating_add(u32::from(mask));
+            let is_it = (mask == 1) & (*count == n);
+            *nth = select_unpredictable(is_it, number, *nth);
+        }
+    }
+
+    /// The number of the earliest row per user among those whose mask is 1; of equal times the one
+    /// that came first stays.
+    fn earliest_row as EarliestRow(users: &'k [u16], mask: &'k [u8], times: &'k [i64], first: u32, best: &'k mut [i64; CHUNK_USERS], numbers: &'k mut [u32; CHUNK_USERS]) {
+        for (((&user, &mask), &time), number) in users.iter().zip(mask).zip(times).zip(first..) {
+            let (best, earliest) = (&mut best[slot(user)], &mut numbers[slot(user)]);
+            let is_better = (time < *best) | (*earliest == u32::MAX);
+            let takes = (mask == 1) & is_better;
+            *best = select_unpredictable(takes, time, *best);
+            *earliest = select_unpredictable(takes, number, *earliest);
+        }
+    }
+
+    /// The number of the latest row per user among those whose mask is 1; of equal times the one
+    /// that came last counts.
+    fn latest_row as LatestRow(users: &'k [u16], mask: &'k [u8], times: &'k [i64], first: u32, best: &'k mut [i64; CHUNK_USERS], numbers: &'k mut [u32; CHUNK_USERS]) {
+        for (((&user, &mask), &time), number) in users.iter().zip(mask).zip(times).zip(first..) {
+            let (best, latest) = (&mut best[slot(user)], &mut numbers[slot(user)]);
+            let takes = (mask == 1) & (time >= *best);
+            *best = select_unpredictable(takes, time, *best);
+            *latest = select_unpredictable(takes, number, *latest);
         }
     }
 
@@ -265,6 +355,11 @@ kernels! {
             let (user, time) = (slot(user), base.wrapping_add(offset.widen() as i64));
             *mask &= u8::from(low[user] <= time) & u8::from(time <= high[user]);
         }
+    }
+
+    /// How many bytes are 1; at most so many as a block has rows.
+    fn count_mask as CountMask(mask: &'k [u8]) -> u32 {
+        mask.iter().map(|&mask| u32::from(mask)).sum()
     }
 
     /// Bytes of 0 or 1 into bits.
@@ -313,6 +408,19 @@ kernels! {
             }
             *word |= pack_sixty_four(&flags);
         }
+    }
+}
+
+impl Machine {
+    /// The places of the ones in the mask of a block, ascending.
+    pub(crate) fn ones(self, mask: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        let mut words = [0_u64; BLOCK / 64];
+        self.pack(mask, &mut words);
+        (0..).step_by(64).zip(words).flat_map(|(first, word)| {
+            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+                .take(word.count_ones() as usize)
+                .map(move |rest| first + rest.trailing_zeros() as usize)
+        })
     }
 }
 
@@ -375,6 +483,12 @@ mod tests {
                 machine.count_u32_masked(&users, &mask, &mut wide);
                 let mut sums = [0; CHUNK_USERS];
                 machine.add_codes_masked(&users, &mask, &codes, -7, 100, &mut sums);
+                let mut middle = [0; CHUNK_USERS];
+                machine.count_u16_masked(&users, &mask, &mut middle);
+                let mut emptied = [0; CHUNK_USERS];
+                machine.empty_u16(&mut middle, &mut emptied);
+                assert_eq!(emptied, expected_counts);
+                assert_eq!(middle, [0; CHUNK_USERS]);
                 assert_eq!(wide, expected_counts);
                 assert_eq!(sums, expected_sums);
                 assert!(
@@ -438,6 +552,15 @@ mod tests {
                     .all(|(&user, &mask)| mask == 0 || crate::words::get(&set, user as usize))
             );
 
+            assert_eq!(
+                machine.count_mask(&mask),
+                mask.iter().map(|&one| u32::from(one)).sum::<u32>()
+            );
+            assert!(
+                machine
+                    .ones(&mask)
+                    .eq((0..777).filter(|&row| mask[row] == 1))
+            );
             let mut packed = [0; 13];
             machine.pack(&mask, &mut packed);
             assert!((0..777).all(|row| packed[row / 64] >> (row % 64) & 1 == u64::from(mask[row])));

@@ -20,6 +20,7 @@
     reason = "`&` and `|` of what is already known cost less per row than a branch that is guessed wrong"
 )]
 
+mod anchor;
 mod answered;
 mod answers;
 mod attribute;
@@ -29,6 +30,8 @@ mod columns;
 mod condition;
 mod control;
 mod dataset;
+mod days;
+mod edge;
 mod error;
 mod evaluate;
 mod events;
@@ -44,6 +47,7 @@ mod profile;
 mod program;
 mod schedule;
 mod scratch;
+mod summary;
 mod truth;
 mod value;
 mod widths;
@@ -62,3 +66,4 @@ pub use one::{
 };
 pub use options::{ExecOptions, Kernels};
 pub use profile::{NodeProfile, Path};
+pub use summary::{Summaries, SummaryPolicy};

@@ -17,6 +17,9 @@ pub struct ExecOptions {
     pub parallel: bool,
     /// Answer from the sets of users per term where they are exact, instead of scanning rows.
     pub use_index: bool,
+    /// Answer from what is kept of the rows once a query asked for it ([`crate::Summaries`]): first and
+    /// last rows, active days.
+    pub use_summaries: bool,
     /// Skip partitions and chunks that cannot hold a match.
     pub prune: bool,
     /// Stop a condition's parts as soon as its answer is known for every user of a chunk, and work
@@ -34,6 +37,7 @@ impl Default for ExecOptions {
         Self {
             parallel: true,
             use_index: true,
+            use_summaries: true,
             prune: true,
             short_circuit: true,
             families: true,

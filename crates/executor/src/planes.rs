@@ -51,6 +51,14 @@ impl Planes {
         words::or(found, &within);
     }
 
+    /// Writes each user's count.
+    pub(crate) fn write(&self, counts: &mut [u32]) {
+        counts.fill(0);
+        for (place, plane) in self.0.iter().enumerate() {
+            words::for_each(plane, |user| counts[user] += 1 << place);
+        }
+    }
+
     /// The users whose count is at least so much.
     fn at_least(&self, least: u64) -> Words {
         let planes = self.0.len() as u32;
@@ -93,6 +101,14 @@ mod tests {
                 }
                 planes.add(&users);
             }
+            let mut written = vec![9; CHUNK_USERS];
+            planes.write(&mut written);
+            assert!(
+                written
+                    .iter()
+                    .zip(&counters)
+                    .all(|(&count, &counter)| u64::from(count) == counter)
+            );
             for (low, high) in [
                 (0, 0),
                 (0, u64::MAX),

@@ -8,6 +8,8 @@ pub enum Path {
     Algebra,
     /// From sets of users per term alone.
     Index,
+    /// From first and last rows or active days that are kept, scanning only what they leave open.
+    Summary,
     /// By scanning rows of events, the index helping where it could.
     Scan,
     /// By scanning a column of attribute values.

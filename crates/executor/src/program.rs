@@ -333,7 +333,7 @@ fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Conditio
         PlanKind::Attribute { operand, test } => {
             Condition::Attribute(bind_attribute(binder, operand, test)?)
         }
-        PlanKind::Did(events) => Condition::Did(Events::bind(binder, events)?),
+        PlanKind::Did(events) => Condition::Did(Events::bind_did(binder, events)?),
         PlanKind::Measure { measure, test } => {
             Condition::Measure(MeasureCondition::bind(binder, measure, test)?)
         }
@@ -457,15 +457,12 @@ impl Condition<'_> {
     fn path(&self) -> Path {
         match self {
             Self::Attribute(attribute) => attribute.path(),
-            Self::Did(events) if events.is_answered_by_index() => Path::Index,
+            Self::Did(events) => events.did_path(),
             Self::Measure(measure) => measure.path(),
             Self::Held(held) => held.path(),
             Self::Changed(_) => Path::History,
-            Self::Did(_)
-            | Self::Comparison(_)
-            | Self::Occurrence(_)
-            | Self::Sequence(_)
-            | Self::Member(_) => Path::Scan,
+            Self::Occurrence(occurrence) => occurrence.path(),
+            Self::Comparison(_) | Self::Sequence(_) | Self::Member(_) => Path::Scan,
             Self::Rank(_) => Path::Rank,
             Self::Users(_, path) => *path,
         }

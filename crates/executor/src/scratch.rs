@@ -42,10 +42,13 @@ impl<T> Default for Pool<T> {
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) u8s: Pool<u8>,
+    pub(crate) u16s: Pool<u16>,
     pub(crate) u32s: Pool<u32>,
     pub(crate) i64s: Pool<i64>,
     /// Numbers of the users of a chunk, of any kind.
     pub(crate) numbers: Vec<Vec<Number>>,
+    /// For each source of an occurrence, where the numbers of its rows begin.
+    pub(crate) bases: Vec<u32>,
     /// (user, key) pairs to be sorted.
     pub(crate) pairs: Vec<u64>,
     /// A few values of each user.

@@ -3,8 +3,8 @@
 //! with every optimisation switched on and off, against the reference that reads user by user.
 
 use crowdset_executor::{
-    Audience, Control, Dataset, ExecOptions, Kernels, ListSets, OneUser, PartitionHandle, contains,
-    count_many, evaluate, evaluate_many, profile,
+    Audience, Control, Dataset, ExecOptions, Kernels, ListSets, OneUser, PartitionHandle,
+    Summaries, SummaryPolicy, contains, count_many, evaluate, evaluate_many, profile,
 };
 use crowdset_index::{Policy, TermGroup, TermIndex, TermIndexBuilder};
 use crowdset_query::{Plan, PlanKind, PlanOptions, plan};
@@ -255,6 +255,10 @@ fn dataset(data: &Data, cuts: &[i64]) -> Dataset {
         attribute_index: Some(Arc::new(attributes)),
         partitions,
         lists: ListSets::default(),
+        summaries: Summaries::new(SummaryPolicy {
+            day_rows_min: 0,
+            ..SummaryPolicy::default()
+        }),
     }
 }
 
@@ -280,13 +284,14 @@ fn ids(audience: &Audience) -> Vec<String> {
 
 /// Everything on, everything off, and each switch alone against either.
 fn all_options() -> Vec<ExecOptions> {
-    (0..64_u32)
+    (0..128_u32)
         .map(|bits| ExecOptions {
             parallel: bits & 1 != 0,
             use_index: bits & 2 != 0,
             prune: bits & 4 != 0,
             short_circuit: bits & 8 != 0,
             families: bits & 32 != 0,
+            use_summaries: bits & 64 != 0,
             kernels: if bits & 16 != 0 {
                 Kernels::Simd
             } else {
@@ -314,7 +319,7 @@ fn check(seed: u64, world: &World, segments: usize) {
         let Ok(expected) = reference.evaluate(&segment, as_of) else {
             continue;
         };
-        let first = evaluate(&data, &plan, &options[63], &control).expect("sound bytes");
+        let first = evaluate(&data, &plan, &options[127], &control).expect("sound bytes");
         assert_eq!(
             ids(&first),
             expected,
@@ -329,7 +334,8 @@ fn check(seed: u64, world: &World, segments: usize) {
                 "seed {seed}, {options:?}, as of {as_of}: {segment}"
             );
         }
-        let (profiled, nodes) = profile(&data, &plan, &options[63], &control).expect("sound bytes");
+        let (profiled, nodes) =
+            profile(&data, &plan, &options[127], &control).expect("sound bytes");
         assert_eq!(profiled, first);
         assert_eq!(nodes.len(), plan.node_count as usize, "{segment}");
         let ordinals = data.users.ordinals();
@@ -362,8 +368,8 @@ fn check(seed: u64, world: &World, segments: usize) {
         plans.push((plan, first));
     }
     let together: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
-    let audiences = evaluate_many(&data, &together, &options[63], &control).expect("sound bytes");
-    let counts = count_many(&data, &together, &options[61], &control).expect("sound bytes");
+    let audiences = evaluate_many(&data, &together, &options[127], &control).expect("sound bytes");
+    let counts = count_many(&data, &together, &options[125], &control).expect("sound bytes");
     for ((audience, count), (_, alone)) in audiences.iter().zip(counts).zip(&plans) {
         assert_eq!(audience, alone);
         assert_eq!(count, alone.len());
@@ -396,9 +402,9 @@ fn check_kin(seed: u64, world: &World, segments: usize) {
     let options = all_options();
     let scanning = ExecOptions {
         use_index: false,
-        ..options[63]
+        ..options[127]
     };
-    for options in [options[63], scanning, *rng.pick(&options)] {
+    for options in [options[127], scanning, *rng.pick(&options)] {
         let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
         let counts = count_many(&data, &plans, &options, &control).expect("sound bytes");
         for ((audience, count), (segment, plan, expected)) in

@@ -90,6 +90,7 @@ fn path_word(path: Path) -> &'static str {
     match path {
         Path::Algebra => "algebra",
         Path::Index => "index",
+        Path::Summary => "summary",
         Path::Scan => "scan",
         Path::Column => "column",
         Path::History => "history",

@@ -314,6 +314,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
             prune: is_on(3),
             short_circuit: is_on(4),
             families: is_on(6),
+            use_summaries: is_on(7),
             kernels: if is_on(5) {
                 Kernels::Simd
             } else {
@@ -325,7 +326,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
 }
 
 /// How many settings [`switches`] has.
-pub(crate) const SWITCHES: u64 = 128;
+pub(crate) const SWITCHES: u64 = 256;
 
 /// The members' ids, or the whole message of the error.
 pub(crate) fn answer(

@@ -1,8 +1,8 @@
 //! What attributes were: at some instant of a window, throughout it, from one value to another.
 
+use crate::anchor::{Anchor, UserBounds};
 use crate::attribute::{Attribute, AttributeCondition, Verdicts, code};
 use crate::dataset::{Binder, storage_table};
-use crate::events::{Anchor, UserBounds};
 use crate::filter::{Attributes, values_satisfy};
 use crate::pass::ChunkPass;
 use crate::words::{self, Words};

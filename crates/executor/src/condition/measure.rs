@@ -118,10 +118,8 @@ impl<'a> Measure<'a> {
         distinct_max: u64,
     ) -> Result<Self, EvalError> {
         let since = |position, events| -> Result<Self, EvalError> {
-            let events = Events::bind(binder, events)?;
-            let occurrence = Occurrence::new(position, events, binder.options.short_circuit);
             Ok(Self::DaysSince {
-                occurrence,
+                occurrence: Occurrence::new(binder, position, events)?,
                 as_of: binder.as_of,
             })
         };
@@ -191,7 +189,18 @@ impl<'a> Measure<'a> {
         match self {
             Self::Negative(inner) => inner.cost_rows(),
             Self::Arithmetic(arithmetic) => arithmetic.parts().map(Self::cost_rows).sum(),
+            Self::Calendar(calendar) => calendar.cost_rows(),
+            Self::DaysSince { occurrence, .. } => occurrence.cost_rows(),
             other => other.events().map_or(0, Events::cost_rows),
+        }
+    }
+
+    /// How the numbers are found, for profiles.
+    fn path(&self) -> Path {
+        match self {
+            Self::Calendar(calendar) if calendar.is_summarised() => Path::Summary,
+            Self::DaysSince { occurrence, .. } if occurrence.is_summarised() => Path::Summary,
+            _ => Path::Scan,
         }
     }
 
@@ -283,10 +292,28 @@ fn count(events: &Events<'_>, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[
     let machine = pass.machine;
     let mut counts = pass.scratch.u32s.take();
     counts.fill(0);
-    events.scan(pass, wanted, &mut |rows| match rows.mask {
-        None => machine.count_u32(rows.users, &mut counts),
-        Some(mask) => machine.count_u32_masked(rows.users, mask, &mut counts),
+    // Narrow counters stay in the first level of cache; they are emptied before one can overflow.
+    let mut narrow = pass.scratch.u16s.take();
+    narrow.fill(0);
+    let mut room = usize::from(u16::MAX);
+    events.scan_users(pass, wanted, &mut |users, mask| {
+        for start in (0..users.len()).step_by(usize::from(u16::MAX)) {
+            let rows = start..users.len().min(start + usize::from(u16::MAX));
+            if rows.len() > room {
+                machine.empty_u16(&mut narrow, &mut counts);
+                room = usize::from(u16::MAX);
+            }
+            room -= rows.len();
+            match mask {
+                None => machine.count_u16(&users[rows], &mut narrow),
+                Some(mask) => {
+                    machine.count_u16_masked(&users[rows.clone()], &mask[rows], &mut narrow)
+                }
+            }
+        }
     });
+    machine.empty_u16(&mut narrow, &mut counts);
+    pass.scratch.u16s.give(narrow);
     counts
 }
 
@@ -504,15 +531,19 @@ impl<'a> MeasureCondition<'a> {
         let measure = Measure::bind(binder, plan, distinct_max)?;
         let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
         if let Measure::Count(events) = measure {
+            let did = |events: Events<'a>| match plan {
+                PlanMeasure::Count(plan) => events.with_kept(binder, plan),
+                _ => events,
+            };
             return Ok(match counts[..] {
                 [] => Self::Never,
                 [(0, COUNT_MAX)] => Self::Always,
                 [(1, COUNT_MAX)] => Self::Did {
-                    events,
+                    events: did(events),
                     is_negated: false,
                 },
                 [(0, 0)] => Self::Did {
-                    events,
+                    events: did(events),
                     is_negated: true,
                 },
                 _ => match narrow(&counts) {
@@ -542,9 +573,10 @@ impl<'a> MeasureCondition<'a> {
     pub(crate) fn path(&self) -> Path {
         match self {
             Self::Never | Self::Always => Path::Algebra,
-            Self::Did { events, .. } if events.is_answered_by_index() => Path::Index,
+            Self::Did { events, .. } => events.did_path(),
             Self::Attribute(condition) => condition.path(),
-            _ => Path::Scan,
+            Self::Numbers { measure, .. } => measure.path(),
+            Self::Narrow { .. } => Path::Scan,
         }
     }
 
@@ -575,9 +607,9 @@ impl<'a> MeasureCondition<'a> {
             Self::Narrow { events, test } => {
                 let mut counters = pass.scratch.u8s.take();
                 counters.fill(0);
-                events.scan(pass, wanted, &mut |rows| match rows.mask {
-                    None => machine.count_u8(rows.users, &mut counters),
-                    Some(mask) => machine.count_u8_masked(rows.users, mask, &mut counters),
+                events.scan_users(pass, wanted, &mut |users, mask| match mask {
+                    None => machine.count_u8(users, &mut counters),
+                    Some(mask) => machine.count_u8_masked(users, mask, &mut counters),
                 });
                 machine.counters_within(&counters, test.low, test.high, test.outside, found);
                 words::and(found, wanted);
@@ -591,6 +623,12 @@ impl<'a> MeasureCondition<'a> {
                 truth,
             } => {
                 found.fill(0);
+                if let Measure::Calendar(calendar) = measure
+                    && calendar.or_within(pass, counts, found)
+                {
+                    words::and(found, wanted);
+                    return;
+                }
                 let mut present = [0; CHUNK_WORDS];
                 let numbers = measure.eval(pass, wanted, &mut present);
                 match &numbers {

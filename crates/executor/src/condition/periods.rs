@@ -4,19 +4,21 @@
 
 use super::measure::UserSets;
 use crate::EvalError;
+use crate::anchor::UserBounds;
 use crate::dataset::Binder;
-use crate::events::{Events, Rows, UserBounds};
+use crate::days::{ActiveDays, DAY_MS};
+use crate::events::{Events, Rows};
 use crate::kernel::{BLOCK, Code};
 use crate::pass::ChunkPass;
+use crate::planes::Planes;
 use crate::widths::with_offsets;
-use crate::words::Words;
+use crate::words::{self, Words};
 use crowdset_query::{AnchorRelation, PeriodUnit, PlanEvents};
 use crowdset_types::{CHUNK_USERS, DurationMillis, TimeRange};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-const DAY_MS: i64 = 86_400_000;
 const WEEK_MS: i64 = 7 * DAY_MS;
 
 /// A Monday, from which weeks are counted: 1970-01-05.
@@ -26,6 +28,8 @@ const MONDAY_MS: i64 = 4 * DAY_MS;
 pub(crate) struct Calendar<'a> {
     events: Events<'a>,
     periods: Periods,
+    /// Whole days are answered from who was active on them.
+    active: Option<ActiveDays<'a>>,
 }
 
 /// The periods that may hold rows.
@@ -45,7 +49,8 @@ impl<'a> Calendar<'a> {
         zone: Option<&str>,
         events: &'a PlanEvents,
     ) -> Result<Self, EvalError> {
-        let events = Events::bind(binder, events)?;
+        let plan = events;
+        let events = Events::bind(binder, plan)?;
         let (first, last) = span(&events);
         let aligned = |origin: i64, length: i64| {
             let start = (first - origin).div_euclid(length) * length + origin;
@@ -62,7 +67,78 @@ impl<'a> Calendar<'a> {
             }
             (unit, zone) => Periods::Table(starts(unit, &time_zone(zone)?, first, last)),
         };
-        Ok(Self { events, periods })
+        let active = match periods {
+            Periods::Days { .. } | Periods::Weeks { .. } => events.active_days(binder, plan),
+            Periods::Table(_) => None,
+        };
+        Ok(Self {
+            events,
+            periods,
+            active,
+        })
+    }
+
+    /// Whether kept days answer it.
+    pub(crate) fn is_summarised(&self) -> bool {
+        self.active.is_some()
+    }
+
+    /// About how many rows are read, over all users.
+    pub(crate) fn cost_rows(&self) -> u64 {
+        match &self.active {
+            Some(active) => active.cost_rows(),
+            None => self.events.cost_rows(),
+        }
+    }
+
+    /// Counts the periods of each user from kept days, if there are any.
+    fn count_active(&self, pass: &mut ChunkPass<'_>) -> Option<Planes> {
+        let active = self.active.as_ref()?;
+        let cut = active.cut(self.events.window());
+        // The days at both ends may not be whole.
+        let periods_max = (cut.whole.end - cut.whole.start).max(0) as usize + 2;
+        let mut planes = Planes::new(std::mem::take(&mut pass.scratch.planes), periods_max);
+        let mut edges = [words::EMPTY; 2];
+        for (users, range) in edges.iter_mut().zip(cut.edges) {
+            self.events.did_in(pass, range, users);
+        }
+        let whole = active.days(pass.machine, pass.chunk, cut.whole.clone());
+        let before = (!cut.edges[0].is_empty()).then_some((cut.edges[0].from.0, &edges[0]));
+        let behind = (!cut.edges[1].is_empty()).then_some((cut.edges[1].from.0, &edges[1]));
+        let starts = cut.whole.map(|day| day.saturating_mul(DAY_MS));
+        let days = before.into_iter().chain(starts.zip(whole)).chain(behind);
+        let mut period = (i64::MIN, words::EMPTY);
+        for (start, users) in days {
+            let number = match self.periods {
+                Periods::Weeks { .. } => (start - MONDAY_MS).div_euclid(WEEK_MS),
+                _ => start.div_euclid(DAY_MS),
+            };
+            if number != period.0 {
+                planes.add(&period.1);
+                period = (number, words::EMPTY);
+            }
+            words::or(&mut period.1, users);
+        }
+        planes.add(&period.1);
+        Some(planes)
+    }
+
+    /// Adds the users whose number of periods lies in one of the ranges, both ends inclusive; false
+    /// if that takes their numbers.
+    pub(crate) fn or_within(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        ranges: &[(u64, u64)],
+        found: &mut Words,
+    ) -> bool {
+        let Some(planes) = self.count_active(pass) else {
+            return false;
+        };
+        for &(low, high) in ranges {
+            planes.or_within(low, high, found);
+        }
+        pass.scratch.planes = planes.into_inner();
+        true
     }
 
     pub(crate) fn events(&self) -> &Events<'a> {
@@ -72,6 +148,12 @@ impl<'a> Calendar<'a> {
     /// The number of each user's periods.
     pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[u32; CHUNK_USERS]> {
         let events = &self.events;
+        if let Some(planes) = self.count_active(pass) {
+            let mut counts = pass.scratch.u32s.take();
+            planes.write(&mut counts[..]);
+            pass.scratch.planes = planes.into_inner();
+            return counts;
+        }
         let mut set = UserSets::new(
             pass.scratch,
             match &self.periods {

@@ -10,12 +10,18 @@ use crate::pass::ChunkPass;
 use crate::profile::Tally;
 use crate::schedule::{Schedule, Work};
 use crate::scratch::Scratch;
-use crate::words;
+use crate::words::{self, Words};
 use crowdset_query::PlanMeasure;
 use crowdset_query::{RankEnd, RankSize};
 use crowdset_storage::Users;
 use crowdset_types::{CHUNK_WORDS, ChunkId, Number, UserOrdinal, compare_numbers};
 use std::cmp::Ordering;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
+
+/// So many users are gathered before it is worth finding the best of them.
+const GATHERED_LEAST: u64 = 4_096;
 
 /// `top(…)` or `bottom(…)`, made ready.
 pub(crate) struct Rank<'a> {
@@ -25,10 +31,17 @@ pub(crate) struct Rank<'a> {
     users: &'a Users,
 }
 
+/// The best of the chunks measured so far, and what it takes to be among them.
+struct Best {
+    users: Mutex<Vec<(i64, u32)>>,
+    /// Who has less cannot be selected any more; the other way round where the least are ranked.
+    bound: AtomicI64,
+}
+
 /// Measured users; all chunks of one measure have the same kind.
 enum Measured {
-    /// Integers in the order of the numbers they stand for.
-    Raw(Vec<(i64, u32)>),
+    /// Integers in the order of the numbers they stand for: they are gathered in [`Best`].
+    Raw,
     Any(Vec<(Number, u32)>),
 }
 
@@ -106,8 +119,8 @@ impl<'a> Rank<'a> {
         Some(before.count() as u64 + 1)
     }
 
-    /// Measures everybody; of each chunk at least the first `size` of the ranking are kept. Also
-    /// returns how many candidates there are.
+    /// Measures everybody; at least the first `size` of the ranking are returned, and how many
+    /// candidates there are.
     #[allow(
         clippy::type_complexity,
         reason = "two kinds of numbers, one of them empty"
@@ -124,17 +137,28 @@ impl<'a> Rank<'a> {
             rows,
             conditions: 2,
         };
+        let best = Best {
+            users: Mutex::default(),
+            bound: AtomicI64::new(match self.end {
+                RankEnd::Top => i64::MIN,
+                RankEnd::Bottom => i64::MAX,
+            }),
+        };
         let measured = schedule.run(work, control, |chunk, scratch| {
-            Ok(self.measure_chunk(schedule, chunk, scratch, size))
+            Ok(self.measure_chunk(schedule, chunk, scratch, size, &best))
         })?;
         let mut tally = Tally::default();
         let mut candidates = 0;
-        let (mut raw, mut any) = (Vec::new(), Vec::new());
+        let raw = best
+            .users
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut any = Vec::new();
         for (measured, of_chunk, of_tally) in measured {
             candidates += of_chunk;
             tally.add(&of_tally);
             match measured {
-                Measured::Raw(users) => raw.extend(users),
+                Measured::Raw => {}
                 Measured::Any(users) => any.extend(users),
             }
         }
@@ -149,6 +173,7 @@ impl<'a> Rank<'a> {
         chunk: ChunkId,
         scratch: &mut Scratch,
         size: u64,
+        best: &Best,
     ) -> (Measured, u64, Tally) {
         let machine = schedule.machine();
         let pass = &mut ChunkPass::new(machine, chunk, scratch);
@@ -179,20 +204,25 @@ impl<'a> Rank<'a> {
         let first = chunk.first().0;
         let measured = match &numbers {
             Numbers::Counts(counts) => {
-                let mut users = Vec::new();
-                words::for_each(&present, |user| {
-                    users.push((i64::from(counts[user]), first + user as u32));
+                let mut hopeful = words::EMPTY;
+                let clamp = |bound: i64| bound.clamp(0, i64::from(u32::MAX)) as u32;
+                let (low, high) = self.hopeful(best);
+                machine.or_u32_within(counts, clamp(low), clamp(high), &mut hopeful);
+                words::and(&mut hopeful, &present);
+                self.gather(best, size, &hopeful, |user| {
+                    (i64::from(counts[user]), first + user as u32)
                 });
-                self.keep_raw(&mut users, size);
-                Measured::Raw(users)
+                Measured::Raw
             }
             Numbers::Scaled(values) => {
-                let mut users = Vec::new();
-                words::for_each(&present, |user| {
-                    users.push((values[user], first + user as u32));
+                let mut hopeful = words::EMPTY;
+                let (low, high) = self.hopeful(best);
+                machine.or_i64_within(values, low, high, &mut hopeful);
+                words::and(&mut hopeful, &present);
+                self.gather(best, size, &hopeful, |user| {
+                    (values[user], first + user as u32)
                 });
-                self.keep_raw(&mut users, size);
-                Measured::Raw(users)
+                Measured::Raw
             }
             Numbers::Any(numbers) => {
                 let mut users = Vec::new();
@@ -208,6 +238,38 @@ impl<'a> Rank<'a> {
         };
         numbers.give(pass.scratch);
         (measured, candidates, pass.tally)
+    }
+
+    /// The values that may still be selected, both ends inclusive.
+    fn hopeful(&self, best: &Best) -> (i64, i64) {
+        let bound = best.bound.load(Relaxed);
+        match self.end {
+            RankEnd::Top => (bound, i64::MAX),
+            RankEnd::Bottom => (i64::MIN, bound),
+        }
+    }
+
+    /// Adds users to the best, and raises what it takes once there are many more than are asked for.
+    fn gather(
+        &self,
+        best: &Best,
+        size: u64,
+        hopeful: &Words,
+        value_of: impl Fn(usize) -> (i64, u32),
+    ) {
+        let mut users = best.users.lock().unwrap_or_else(PoisonError::into_inner);
+        words::for_each(hopeful, |user| users.push(value_of(user)));
+        if users.len() as u64 > size.saturating_mul(4).max(GATHERED_LEAST) {
+            self.keep_raw(&mut users, size);
+            let values = users.iter().map(|(value, _)| *value);
+            let bound = match self.end {
+                RankEnd::Top => values.min(),
+                RankEnd::Bottom => values.max(),
+            };
+            if let Some(bound) = bound {
+                best.bound.store(bound, Relaxed);
+            }
+        }
     }
 
     fn size_of(&self, candidates: u64) -> u64 {

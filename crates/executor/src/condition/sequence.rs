@@ -10,8 +10,9 @@
 use super::chains::{Chains, Gathered};
 use super::linked::Binding;
 use crate::EvalError;
+use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
-use crate::events::{Anchor, Events, UserBounds};
+use crate::events::Events;
 use crate::kernel::BLOCK;
 use crate::pass::ChunkPass;
 use crate::words::{self, Words};
