@@ -433,7 +433,12 @@ impl Prepared {
     ///
     /// As [`Prepared::run`].
     pub fn count(&self) -> Result<u64, EvaluateError> {
-        Ok(self.set()?.len())
+        let (state, options) = (&self.snapshot.state, &self.options);
+        let rows = self.plan.root.cost_rows;
+        let counts = self.snapshot.on_pool(rows, options, |execution| {
+            executor::count_many(&state.dataset, &[&self.plan], execution, &options.control)
+        })?;
+        Ok(counts.into_iter().sum())
     }
 
     fn set(&self) -> Result<executor::Audience, EvaluateError> {

@@ -1,16 +1,17 @@
 //! The users that a segment selects, and the algebra on them.
 
-use crate::words;
+use crate::words::{self, Words};
 use crowdset_storage::{Damaged, Users};
-use crowdset_types::{CHUNK_USERS, CHUNK_WORDS, ChunkId, UserOrdinal};
+use crowdset_types::{CHUNK_USERS, ChunkId, UserOrdinal};
 use roaring::RoaringBitmap;
 use std::fmt;
 use std::sync::Arc;
 
 /// The users of the universe that a segment selects at one instant.
 ///
-/// Everyone and nobody have forms of their own: algebra on them is free. All else is one bit per
-/// user ordinal. Two audiences can be combined only if they come from the same state of the store.
+/// Everyone and nobody have forms of their own: algebra on them is free, and a chunk of users takes
+/// no memory where all or none of them are in it. All else is one bit per user ordinal. Two audiences
+/// can be combined only if they come from the same state of the store.
 #[derive(Clone)]
 pub struct Audience {
     users: Arc<Users>,
@@ -23,9 +24,31 @@ enum Form {
     Nobody,
     /// Neither empty nor full.
     Some {
-        words: Arc<Vec<u64>>,
+        chunks: Arc<[Part]>,
         len: u64,
     },
+}
+
+/// The users of one chunk.
+#[derive(Default)]
+pub(crate) enum Part {
+    #[default]
+    Nobody,
+    /// All of the universe.
+    Everyone,
+    /// Neither, and how many.
+    Some(Box<Words>, u32),
+}
+
+impl Part {
+    /// Users of the universe, all of one chunk.
+    pub(crate) fn new(users: &Words, universe: &[u64]) -> Self {
+        match words::count(users) as u32 {
+            0 => Self::Nobody,
+            _ if users[..] == *universe => Self::Everyone,
+            len => Self::Some(Box::new(*users), len),
+        }
+    }
 }
 
 impl Audience {
@@ -53,30 +76,41 @@ impl Audience {
         users: Arc<Users>,
         ordinals: impl IntoIterator<Item = UserOrdinal>,
     ) -> Self {
-        let mut words = vec![0; users.chunks() * CHUNK_WORDS];
+        let mut words = vec![words::EMPTY; users.chunks()];
         for ordinal in ordinals {
-            if let Some(word) = words.get_mut(ordinal.0 as usize / 64) {
-                *word |= 1 << (ordinal.0 % 64);
+            if let Some(words) = words.get_mut(ordinal.chunk().index()) {
+                words::set(words, usize::from(ordinal.within_chunk()));
             }
         }
-        for (chunk, words) in words.chunks_exact_mut(CHUNK_WORDS).enumerate() {
-            for (word, universe) in words.iter_mut().zip(users.universe(ChunkId(chunk as u32))) {
+        let parts = words.iter_mut().zip(chunks(&users)).map(|(words, chunk)| {
+            let universe = users.universe(chunk);
+            for (word, universe) in words.iter_mut().zip(universe) {
                 *word &= universe;
             }
-        }
-        Self::from_words(users, words)
+            Part::new(words, universe)
+        });
+        let parts = parts.collect();
+        Self::from_parts(users, parts)
     }
 
-    /// One bit per ordinal, all within the universe, `CHUNK_WORDS` words for each chunk.
-    pub(crate) fn from_words(users: Arc<Users>, words: Vec<u64>) -> Self {
-        let len = words::count(&words);
+    /// The users of each chunk.
+    pub(crate) fn from_parts(users: Arc<Users>, parts: Vec<Part>) -> Self {
+        let of_parts = parts
+            .iter()
+            .zip(chunks(&users))
+            .map(|(part, chunk)| match part {
+                Part::Nobody => 0,
+                Part::Everyone => words::count(users.universe(chunk)),
+                Part::Some(_, len) => u64::from(*len),
+            });
+        let len = of_parts.sum();
         let form = if len == 0 {
             Form::Nobody
         } else if len == users.universe_len() {
             Form::Everyone
         } else {
             Form::Some {
-                words: Arc::new(words),
+                chunks: parts.into(),
                 len,
             }
         };
@@ -109,15 +143,9 @@ impl Audience {
 
     /// Whether the user is in it; false for a user outside of the universe.
     pub fn contains(&self, user: UserOrdinal) -> bool {
-        let (word, bit) = (user.0 as usize / 64, user.0 % 64);
-        match &self.form {
-            Form::Nobody => false,
-            Form::Some { words, .. } => words.get(word).is_some_and(|word| word >> bit & 1 == 1),
-            Form::Everyone => {
-                user.chunk().index() < self.users.chunks()
-                    && self.users.universe(user.chunk())[word % CHUNK_WORDS] >> bit & 1 == 1
-            }
-        }
+        let within = usize::from(user.within_chunk());
+        let word = self.chunk(user.chunk()).get(within / 64);
+        word.is_some_and(|word| word >> (within % 64) & 1 == 1)
     }
 
     /// The bits of one chunk, `CHUNK_WORDS` words, least significant first; empty if nobody is in it.
@@ -128,7 +156,11 @@ impl Audience {
         match &self.form {
             Form::Everyone => self.users.universe(chunk),
             Form::Nobody => &[],
-            Form::Some { words, .. } => &words[chunk.index() * CHUNK_WORDS..][..CHUNK_WORDS],
+            Form::Some { chunks, .. } => match &chunks[chunk.index()] {
+                Part::Nobody => &[],
+                Part::Everyone => self.users.universe(chunk),
+                Part::Some(words, _) => &words[..],
+            },
         }
     }
 
@@ -232,27 +264,23 @@ impl Audience {
                 Self::everyone(users)
             };
         }
-        let zeros = [0; CHUNK_WORDS];
-        let mut words = Vec::with_capacity(self.users.chunks() * CHUNK_WORDS);
-        for chunk in (0..self.users.chunks() as u32).map(ChunkId) {
-            let left = if self.is_empty() {
-                &zeros[..]
-            } else {
-                self.chunk(chunk)
-            };
-            let right = if other.is_empty() {
-                &zeros[..]
-            } else {
-                other.chunk(chunk)
-            };
-            words.extend(
-                left.iter()
-                    .zip(right)
-                    .map(|(&left, &right)| op(left, right)),
-            );
-        }
-        Self::from_words(self.users.clone(), words)
+        let parts = chunks(&self.users).map(|chunk| {
+            let (left, right) = (self.chunk(chunk), other.chunk(chunk));
+            let mut words = words::EMPTY;
+            for (place, word) in words.iter_mut().enumerate() {
+                // Nobody has no words.
+                let word_of = |users: &[u64]| users.get(place).copied().unwrap_or(0);
+                *word = op(word_of(left), word_of(right));
+            }
+            Part::new(&words, self.users.universe(chunk))
+        });
+        Self::from_parts(self.users.clone(), parts.collect())
     }
+}
+
+/// All chunks of users.
+fn chunks(users: &Users) -> impl Iterator<Item = ChunkId> + use<> {
+    (0..users.chunks() as u32).map(ChunkId)
 }
 
 impl PartialEq for Audience {

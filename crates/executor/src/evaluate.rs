@@ -1,15 +1,13 @@
 //! The ways to ask about everybody: one plan, many at once, sizes only, with a profile.
 
-use crate::audience::Audience;
+use crate::audience::{Audience, Part};
 use crate::control::Control;
 use crate::dataset::Dataset;
 use crate::profile::{NodeProfile, Tally};
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
-use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_query::Plan;
-use crowdset_types::CHUNK_WORDS;
 
 /// The users of the universe that a plan selects.
 ///
@@ -114,31 +112,18 @@ fn collect_audiences(
     schedule: &Schedule,
     control: &Control,
 ) -> Result<Vec<Audience>, EvalError> {
-    let answers = schedule.run(program.work(), control, |chunk, scratch| {
-        let mut of_plans: Vec<Option<Box<Words>>> = vec![None; plans];
-        program.run_chunk(
-            schedule.machine(),
-            chunk,
-            None,
-            scratch,
-            |position, found| {
-                // Empty chunks are common where there are many plans.
-                if !words::is_empty(found) {
-                    of_plans[position] = Some(Box::new(*found));
-                }
-            },
-        )?;
+    let mut answers = schedule.run(program.work(), control, |chunk, scratch| {
+        let universe = dataset.users.universe(chunk);
+        let mut of_plans: Vec<Part> = Vec::with_capacity(plans);
+        program.run_chunk(schedule.machine(), chunk, None, scratch, |_, found| {
+            of_plans.push(Part::new(found, universe));
+        })?;
         Ok(of_plans)
     })?;
     let audience = |position: usize| {
-        let mut all = Vec::with_capacity(answers.len() * CHUNK_WORDS);
-        for of_plans in &answers {
-            match &of_plans[position] {
-                Some(found) => all.extend_from_slice(&found[..]),
-                None => all.resize(all.len() + CHUNK_WORDS, 0),
-            }
-        }
-        Audience::from_words(dataset.users.clone(), all)
+        let of_chunks = answers.iter_mut();
+        let parts = of_chunks.map(|of_plans| std::mem::take(&mut of_plans[position]));
+        Audience::from_parts(dataset.users.clone(), parts.collect())
     };
     Ok((0..plans).map(audience).collect())
 }

@@ -15,7 +15,7 @@ use crowdset_index::{FrozenSet, Term, TermIndex};
 use crowdset_query::{CompareOp, Operand};
 use crowdset_query::{PlanEvent, PlanEvents, PlanLiteral, PlanPredicate, PlanSelector, PlanTest};
 use crowdset_storage::{PartData, Partition, Stream};
-use crowdset_types::{ChunkId, TimeRange};
+use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange};
 use std::ops::Range;
 
 /// Sets that are expected to have more users than this in common are taken to have some.
@@ -598,6 +598,27 @@ impl Source<'_> {
                 *out = times.base.wrapping_add(offset.widen() as i64);
             }
         });
+    }
+
+    /// Brings each user's instant up to the latest of some rows.
+    pub(crate) fn max_times(
+        &self,
+        machine: Machine,
+        rows: &Rows<'_>,
+        latest: &mut [i64; CHUNK_USERS],
+    ) {
+        let times = self.stream.times();
+        for start in (0..rows.users.len()).step_by(BLOCK) {
+            let end = rows.users.len().min(start + BLOCK);
+            let mask = rows
+                .mask
+                .map_or(&[1; BLOCK][..end - start], |mask| &mask[start..end]);
+            let range = rows.range.start + start..rows.range.start + end;
+            let users = &rows.users[start..end];
+            with_offsets!(times.offsets, offsets => {
+                machine.max_codes(users, mask, &offsets[range], times.base, 1, latest);
+            });
+        }
     }
 
     /// Writes 1 for each row that passes the filter and lies in its user's own window. At most

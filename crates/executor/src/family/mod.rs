@@ -15,6 +15,7 @@
 //! leave out users who no longer matter.
 
 mod counts;
+mod followed;
 mod numbers;
 mod periods;
 mod split;
@@ -28,8 +29,8 @@ use crate::pass::ChunkPass;
 use crate::words::Words;
 use counts::Counts;
 use crowdset_query::{
-    Aggregate, NumberTest, Operand, PeriodUnit, PlanEvents, PlanKind, PlanLiteral, PlanMeasure,
-    PlanPredicate, PlanTest,
+    Aggregate, AnchorRelation, NumberTest, Operand, PeriodUnit, PlanAnchor, PlanAnchorInstant,
+    PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanPredicate, PlanTest, Position,
 };
 use crowdset_types::{TimeRange, TimestampMillis};
 use hashbrown::HashMap;
@@ -66,6 +67,18 @@ enum What<'a> {
     Numeric(Aggregate, &'a Operand),
     /// In how many calendar periods they lie.
     Calendar(PeriodUnit, Option<&'a str>),
+    /// Whether one of them, by its place, is followed by others.
+    Followed(By<'a>),
+}
+
+/// What has to follow an event.
+#[derive(Clone, Copy, PartialEq)]
+struct By<'a> {
+    events: &'a PlanEvents,
+    /// The last one is to be followed; otherwise the first.
+    last: bool,
+    /// An event of the same instant follows as well.
+    since: bool,
 }
 
 /// A question and the number of the condition that asks it.
@@ -76,11 +89,17 @@ struct Member<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// `None` for a condition that cannot share a walk: windows of the users' own, and what is not
-    /// worked out from counters.
+    /// `None` for a condition that cannot share a walk: most windows of the users' own, and what is
+    /// not worked out from counters.
     pub(crate) fn of(binder: Binder<'a>, kind: &'a PlanKind) -> Option<Self> {
         let (events, what, test) = match kind {
-            PlanKind::Did(events) => (events, What::Count, None),
+            PlanKind::Did(events) => match &events.window.anchor {
+                None => (events, What::Count, None),
+                Some(anchor) => {
+                    let (followed, by) = followed(events, anchor)?;
+                    (followed, What::Followed(by), None)
+                }
+            },
             PlanKind::Measure { measure, test } => match measure {
                 PlanMeasure::Count(events) => (events, What::Count, Some(test)),
                 PlanMeasure::Aggregate {
@@ -105,10 +124,15 @@ impl<'a> Question<'a> {
 
     /// Whether rows count or do not, whatever the instant is: attributes have a history.
     pub(crate) fn is_timeless(&self) -> bool {
-        let filters = self.events.selector.events.iter();
-        filters
-            .filter_map(|event| event.filter.as_ref())
-            .all(is_timeless)
+        let is_steady = |events: &PlanEvents| {
+            let mut filters = events.selector.events.iter();
+            filters.all(|event| event.filter.as_ref().is_none_or(is_timeless))
+        };
+        let by = match self.what {
+            What::Followed(by) => Some(by.events),
+            _ => None,
+        };
+        is_steady(self.events) && by.is_none_or(is_steady)
     }
 
     fn is_kin(&self, other: &Self) -> bool {
@@ -134,14 +158,14 @@ impl<'a> Question<'a> {
         state.finish()
     }
 
-    /// The event and the property, if it counts rows of one name that pass one test of one property.
+    /// The event and the property, if it is about rows of one name that pass one test of one property.
     fn split_by(&self) -> Option<(&'a str, &'a str)> {
         let [event] = &self.events.selector.events[..] else {
             return None;
         };
         match (self.what, &event.filter) {
             (
-                What::Count,
+                What::Count | What::Followed(_),
                 Some(PlanPredicate::Test {
                     operand: Operand::Property(path),
                     ..
@@ -156,6 +180,30 @@ impl<'a> Question<'a> {
         self.test
             .map_or_else(|| Ok(vec![(1, u64::from(u32::MAX))]), count_ranges)
     }
+}
+
+/// What is followed by events after, or since, the first or last one.
+fn followed<'a>(
+    events: &'a PlanEvents,
+    anchor: &'a PlanAnchor,
+) -> Option<(&'a PlanEvents, By<'a>)> {
+    let PlanAnchorInstant::Event(occurrence) = &anchor.of else {
+        return None;
+    };
+    let by = By {
+        events,
+        last: match occurrence.position {
+            Position::First | Position::Nth(1) => false,
+            Position::Last => true,
+            Position::Nth(_) => return None,
+        },
+        since: match anchor.relation {
+            AnchorRelation::Since => true,
+            AnchorRelation::After => false,
+            _ => return None,
+        },
+    };
+    (!events.window.range.is_empty()).then_some((&occurrence.of, by))
 }
 
 fn is_timeless(predicate: &PlanPredicate) -> bool {
@@ -309,6 +357,8 @@ impl<'a> Family<'a> {
                 let counts = Counts::bind(members, &stops, &events)?;
                 Some(Self::Counts(events, counts))
             }
+            // Without others to sort rows with there is nothing to share.
+            What::Followed(_) => None,
             What::Numeric(function, operand) => {
                 Numbers::bind(members, &stops, events, function, operand)?.map(Self::Numbers)
             }

@@ -11,7 +11,8 @@
 //! ```
 
 use super::counts::{Counts, Feed, VisitRows};
-use super::{Member, Stops, bind_events};
+use super::followed::{Followed, Lasts};
+use super::{Member, Stops, What, bind_events};
 use crate::EvalError;
 use crate::events::{self, Events};
 use crate::filter::CodeTest;
@@ -22,7 +23,6 @@ use crate::words::Words;
 use crowdset_storage::{Bits, Codes, Stream};
 use crowdset_types::TimeRange;
 use hashbrown::HashMap;
-use std::ops::Range;
 
 /// Members of one filter, and the number of their group.
 pub(super) type Group<'m, 'a> = (usize, &'m [Member<'a>]);
@@ -38,6 +38,7 @@ const ASK: f64 = 0.45;
 pub(crate) struct Split<'a> {
     sources: Vec<Source<'a>>,
     branches: Vec<Branch>,
+    lasts: Lasts<'a>,
     rows: u64,
 }
 
@@ -62,9 +63,15 @@ struct Classes {
     of_cuts: Vec<u16>,
 }
 
-/// One filter's counts.
+/// What is made of one filter's rows.
+enum Use {
+    Counts(Counts),
+    Followed(Vec<Followed>),
+}
+
+/// One filter's rows.
 struct Branch {
-    counts: Counts,
+    of_rows: Use,
     /// For each source, the classes that pass.
     classes: Vec<Vec<u16>>,
 }
@@ -114,11 +121,19 @@ impl<'a> Split<'a> {
         }
         let mut branches = Vec::with_capacity(candidates.len());
         let mut asked_rows = 0.0;
+        let mut lasts = Lasts::default();
         for candidate in &candidates {
-            let counts = Counts::bind(candidate.members, &candidate.stops, &candidate.events)?;
-            asked_rows += counts.cost_rows() as f64;
+            let (members, events) = (candidate.members, &candidate.events);
+            let of_rows = if let What::Followed(by) = members[0].question.what {
+                asked_rows += (events.cost_rows() * members.len() as u64) as f64;
+                Use::Followed(lasts.bind(members, by)?)
+            } else {
+                let counts = Counts::bind(members, &candidate.stops, events)?;
+                asked_rows += counts.cost_rows() as f64;
+                Use::Counts(counts)
+            };
             branches.push(Branch {
-                counts,
+                of_rows,
                 classes: Vec::new(),
             });
         }
@@ -143,6 +158,7 @@ impl<'a> Split<'a> {
         let split = Self {
             sources,
             branches,
+            lasts,
             rows,
         };
         Ok(Some((split, taken)))
@@ -150,7 +166,7 @@ impl<'a> Split<'a> {
 
     pub(super) fn cost_rows(&self) -> u64 {
         // Sorting takes as long as some scans.
-        self.rows * 8
+        self.rows * 8 + self.lasts.cost_rows()
     }
 
     pub(super) fn eval(&self, pass: &mut ChunkPass<'_>, universe: &Words) {
@@ -159,13 +175,24 @@ impl<'a> Split<'a> {
         for source in &self.sources {
             source.sort(pass, &mut sorted);
         }
+        let lasts = self.lasts.eval(pass);
         for branch in &self.branches {
             let feed = BranchFeed {
                 split: self,
                 branch,
                 sorted: &sorted,
             };
-            branch.counts.eval(&feed, pass, universe);
+            match &branch.of_rows {
+                Use::Counts(counts) => counts.eval(&feed, pass, universe),
+                Use::Followed(all) => {
+                    for followed in all {
+                        followed.eval(&feed, &lasts, pass, universe);
+                    }
+                }
+            }
+        }
+        for last in lasts {
+            pass.scratch.i64s.give(last);
         }
         pass.scratch.sorted = sorted;
     }
@@ -358,19 +385,20 @@ impl Sorted {
 }
 
 /// The rows of one branch.
-struct BranchFeed<'f, 'a> {
+pub(super) struct BranchFeed<'f, 'a> {
     split: &'f Split<'a>,
     branch: &'f Branch,
     sorted: &'f Sorted,
 }
 
 impl BranchFeed<'_, '_> {
-    /// Where the rows of a range of time stand, class by class.
-    fn for_each(
+    /// Hands out the rows of a range of time, class by class: their stream, where they stand in it, and
+    /// their users.
+    pub(super) fn for_each(
         &self,
         pass: &ChunkPass<'_>,
         range: TimeRange,
-        mut visit: impl FnMut(Range<usize>),
+        mut visit: impl FnMut(&Stream, &[u32], &[u16]),
     ) {
         if range.is_empty() {
             return;
@@ -387,15 +415,15 @@ impl BranchFeed<'_, '_> {
             let within = source.stream.rows_in(pass.chunk, part);
             for &class in classes {
                 let class = usize::from(class);
-                let (from, to) = (of_source[class - 1] as usize, of_source[class] as usize);
-                if is_whole {
-                    visit(from..to);
-                    continue;
+                let of_class = of_source[class - 1] as usize..of_source[class] as usize;
+                let mut rows = &self.sorted.rows[of_class.clone()];
+                let mut users = &self.sorted.users[of_class];
+                if !is_whole {
+                    let first = rows.partition_point(|&row| (row as usize) < within.start);
+                    let end = rows.partition_point(|&row| (row as usize) < within.end);
+                    (rows, users) = (&rows[first..end], &users[first..end]);
                 }
-                let rows = &self.sorted.rows[from..to];
-                let first = rows.partition_point(|&row| (row as usize) < within.start);
-                let len = rows[first..].partition_point(|&row| (row as usize) < within.end);
-                visit(from + first..from + first + len);
+                visit(source.stream, rows, users);
             }
         }
     }
@@ -404,13 +432,13 @@ impl BranchFeed<'_, '_> {
 impl Feed for BranchFeed<'_, '_> {
     fn users(&self, pass: &mut ChunkPass<'_>, range: TimeRange, users: &mut Words) {
         let machine = pass.machine;
-        self.for_each(pass, range, |rows| {
-            machine.set_users(&self.sorted.users[rows], users);
+        self.for_each(pass, range, |_, _, of_rows| {
+            machine.set_users(of_rows, users);
         });
     }
 
     fn rows(&self, pass: &mut ChunkPass<'_>, range: TimeRange, visit: &mut VisitRows<'_>) {
-        self.for_each(pass, range, |rows| visit(&self.sorted.users[rows], None));
+        self.for_each(pass, range, |_, _, users| visit(users, None));
     }
 }
 

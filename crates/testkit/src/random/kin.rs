@@ -4,8 +4,8 @@ use super::Rng;
 use super::segment::{Kind, Maker};
 use super::world::World;
 use crowdset_query::{
-    Aggregate, EventNames, EventSelector, EventWindow, Expr, ExprKind, Measure, Operand, Predicate,
-    Segment, Span, Window,
+    Aggregate, Anchor, AnchorRelation, EventNames, EventSelector, EventWindow, Expr, ExprKind,
+    Measure, Occurrence, Operand, Position, Predicate, Segment, Span, Window,
 };
 
 /// So many segments about the same few events, in other windows, with other thresholds, or about
@@ -79,6 +79,9 @@ impl Origin {
             events: self.selector(maker),
             window,
         };
+        if self.is_about_values && maker.rng.chance(25) {
+            return ExprKind::Did(self.following(maker, of)).into();
+        }
         let measure = match maker.rng.below(if self.is_about_values { 6 } else { 10 }) {
             0..=2 => return ExprKind::Did(of).into(),
             3..=5 => Measure::Count(of),
@@ -118,6 +121,29 @@ impl Origin {
             test: maker.number_test(),
         }
         .into()
+    }
+
+    /// Events after, or since, one of the others.
+    fn following(&self, maker: &mut Maker<'_>, of: EventWindow) -> EventWindow {
+        let position = *maker.rng.pick(&[
+            Position::First,
+            Position::Last,
+            Position::Last,
+            Position::Nth(2),
+        ]);
+        let relation = *maker.rng.pick(&[
+            AnchorRelation::After,
+            AnchorRelation::After,
+            AnchorRelation::Since,
+            AnchorRelation::Before,
+        ]);
+        EventWindow {
+            events: self.events.clone(),
+            window: Window::Anchored {
+                relation,
+                anchor: Box::new(Anchor::Event(Occurrence { position, of })),
+            },
+        }
     }
 
     fn selector(&self, maker: &mut Maker<'_>) -> EventSelector {
