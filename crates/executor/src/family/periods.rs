@@ -8,6 +8,7 @@ use super::windows::Walk;
 use super::{Member, Stops};
 use crate::EvalError;
 use crate::condition::period_starts;
+use crate::days::{ActiveDays, CutWindow};
 use crate::events::Events;
 use crate::pass::ChunkPass;
 use crate::planes::Planes;
@@ -22,6 +23,8 @@ const PERIODS_MAX: usize = 1_000;
 pub(crate) struct Periods<'a> {
     events: Events<'a>,
     stops: Vec<Stop>,
+    /// The users of each day, if they are kept.
+    days: Option<ActiveDays<'a>>,
     /// How many periods there may be.
     count_max: usize,
     rows: u64,
@@ -30,11 +33,19 @@ pub(crate) struct Periods<'a> {
 /// A window and what is asked there.
 struct Stop {
     is_fresh: bool,
-    /// What comes to the window, the latest first, a part of one period each, and whether the period
-    /// begins with it.
-    enter: Vec<(TimeRange, bool)>,
+    /// What comes to the window, the latest first.
+    enter: Vec<Part>,
     /// A condition, and the counts that pass, both ends inclusive.
     asked: Vec<(usize, Vec<(u64, u64)>)>,
+}
+
+/// Rows of one period.
+struct Part {
+    range: TimeRange,
+    /// Whether the period begins with it.
+    is_begin: bool,
+    /// The day, counted from the epoch, of which these are all rows, if its users are kept.
+    day: Option<i64>,
 }
 
 impl<'a> Periods<'a> {
@@ -50,6 +61,12 @@ impl<'a> Periods<'a> {
         let Some(starts) = period_starts(unit, zone, span, PERIODS_MAX)? else {
             return Ok(None);
         };
+        let question = &members[0].question;
+        let days = if unit == PeriodUnit::Day && zone.is_none() {
+            events.active_days(question.binder, question.events)
+        } else {
+            None
+        };
         let walk = Walk::nested(&stops.windows, true);
         let rows = stops.rows(&walk, &events) as u64;
         let mut of_walk = Vec::with_capacity(walk.steps.len());
@@ -60,13 +77,14 @@ impl<'a> Periods<'a> {
             });
             of_walk.push(Stop {
                 is_fresh: step.is_fresh,
-                enter: parts(&starts, step.enter[0]),
+                enter: parts(&starts, step.enter[0], days.as_ref()),
                 asked: asked.collect::<Result<_, EvalError>>()?,
             });
         }
         Ok(Some(Self {
             events,
             stops: of_walk,
+            days,
             count_max: starts.len(),
             rows,
         }))
@@ -85,9 +103,15 @@ impl<'a> Periods<'a> {
                 planes.clear();
                 (users, counted) = (words::EMPTY, words::EMPTY);
             }
-            for &(range, is_begin) in &stop.enter {
-                self.events.did_in(pass, range, &mut users);
-                if is_begin {
+            for part in &stop.enter {
+                if let (Some(days), Some(day)) = (&self.days, part.day) {
+                    for of_day in days.days(pass.machine, pass.chunk, day..day + 1) {
+                        words::or(&mut users, of_day);
+                    }
+                } else {
+                    self.events.did_in(pass, part.range, &mut users);
+                }
+                if part.is_begin {
                     words::and_not(&mut users, &counted);
                     planes.add(&users);
                     (users, counted) = (words::EMPTY, words::EMPTY);
@@ -110,7 +134,7 @@ impl<'a> Periods<'a> {
 }
 
 /// Cuts a range where periods begin, the latest part first.
-fn parts(starts: &[i64], range: TimeRange) -> Vec<(TimeRange, bool)> {
+fn parts(starts: &[i64], range: TimeRange, days: Option<&ActiveDays<'_>>) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut end = range.to.0;
     let mut next = starts.partition_point(|&start| start < end);
@@ -121,10 +145,16 @@ fn parts(starts: &[i64], range: TimeRange) -> Vec<(TimeRange, bool)> {
             .map_or(i64::MIN, |period| starts[period]);
         next = next.saturating_sub(1);
         let from = start.max(range.from.0);
-        parts.push((
-            TimeRange::new(TimestampMillis(from), TimestampMillis(end)),
-            start == from,
-        ));
+        let range = TimeRange::new(TimestampMillis(from), TimestampMillis(end));
+        let cut = days.map(|days| days.cut(range));
+        let is_whole = |cut: &CutWindow| {
+            cut.whole.end == cut.whole.start + 1 && cut.edges.iter().all(|edge| edge.is_empty())
+        };
+        parts.push(Part {
+            range,
+            is_begin: start == from,
+            day: cut.filter(is_whole).map(|cut| cut.whole.start),
+        });
         end = from;
     }
     parts
@@ -138,10 +168,10 @@ mod tests {
     fn parts_end_where_periods_begin() {
         let of = |from, to| {
             let range = TimeRange::new(TimestampMillis(from), TimestampMillis(to));
-            let parts = parts(&[0, 10, 20], range);
+            let parts = parts(&[0, 10, 20], range, None);
             parts
                 .into_iter()
-                .map(|(part, is_begin)| (part.from.0, part.to.0, is_begin))
+                .map(|part| (part.range.from.0, part.range.to.0, part.is_begin))
                 .collect::<Vec<_>>()
         };
         assert_eq!(of(3, 25), [(20, 25, true), (10, 20, true), (3, 10, false)]);
