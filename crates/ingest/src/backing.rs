@@ -1,5 +1,6 @@
 //! The bytes of one Parquet file, read by many tasks at once.
 
+use crate::buffers::Buffers;
 use bytes::{Buf as _, Bytes};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -13,7 +14,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) enum Backing {
     Memory(Bytes),
-    File { file: Arc<File>, bytes: u64 },
+    File {
+        file: Arc<File>,
+        bytes: u64,
+        buffers: Arc<Buffers>,
+    },
 }
 
 impl Backing {
@@ -22,6 +27,7 @@ impl Backing {
         Ok(Self::File {
             file: Arc::new(file),
             bytes,
+            buffers: Buffers::shared(),
         })
     }
 }
@@ -60,12 +66,40 @@ impl ChunkReader for Backing {
                 }
                 Ok(bytes.slice(start as usize..end as usize))
             }
-            Self::File { file, .. } => {
-                let mut buffer = vec![0; length];
-                read_exact_at(file, &mut buffer, start)?;
-                Ok(buffer.into())
+            Self::File { file, buffers, .. } => {
+                let mut buffer = buffers.take(length);
+                read_exact_at(file, buffer.as_mut(), start)?;
+                Ok(buffer.share())
             }
         }
+    }
+}
+
+/// The bytes of a column chunk on their way into another file: the same bytes, in large pieces.
+#[derive(Debug)]
+pub(crate) struct Copied<'a>(pub(crate) &'a Backing);
+
+impl Length for Copied<'_> {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for Copied<'_> {
+    type T = BufReader<Position>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        Ok(BufReader::with_capacity(
+            256 << 10,
+            Position {
+                backing: self.0.clone(),
+                at: start,
+            },
+        ))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.0.get_bytes(start, length)
     }
 }
 

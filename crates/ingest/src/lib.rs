@@ -20,6 +20,7 @@
 
 mod backing;
 mod bitset;
+mod buffers;
 mod cells;
 mod csv;
 mod duplicates;
@@ -30,6 +31,7 @@ mod hashes;
 mod input;
 mod json;
 mod ndjson;
+mod pages;
 mod partitions;
 mod people;
 mod progress;

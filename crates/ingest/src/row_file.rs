@@ -280,7 +280,7 @@ impl<W: Write + Send> RowFile<W> {
                     leaf,
                 } => {
                     let (bytes, close) = files[file].table.column_chunk(from, leaf);
-                    group.append_column(bytes, close).map_err(failed())?;
+                    group.append_column(&bytes, close).map_err(failed())?;
                 }
             }
         }

@@ -1,20 +1,20 @@
 //! One file of one table, opened: always Parquet, either as given or as a temporary copy.
 
-use crate::backing::Backing;
+use crate::backing::{Backing, Copied};
 use crate::cells::{id_kind, is_text, is_time};
 use crate::error::{IngestError, Rejections};
 use crate::input::{Format, Input, Origin, TableKind, resolve};
+use crate::pages::Groups;
 use crate::progress::{Meter, OnProgress, Stage};
 use crate::spool::{Spooled, spool_batches};
 use crate::{ColumnMap, OnBadRow, csv, ndjson};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use crowdset_storage::IdKind;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::schema::types::ColumnDescriptor;
 use std::collections::BTreeSet;
@@ -280,7 +280,11 @@ impl TableFile {
     }
 
     /// The bytes of a column of a row group, to be copied into another file.
-    pub(crate) fn column_chunk(&self, group: usize, leaf: usize) -> (&Backing, ColumnCloseResult) {
+    pub(crate) fn column_chunk(
+        &self,
+        group: usize,
+        leaf: usize,
+    ) -> (Copied<'_>, ColumnCloseResult) {
         let group = self.metadata.metadata().row_group(group);
         let metadata = group.column(leaf).clone();
         let close = ColumnCloseResult {
@@ -291,7 +295,7 @@ impl TableFile {
             column_index: None,
             offset_index: None,
         };
-        (&self.backing, close)
+        (Copied(&self.backing), close)
     }
 
     /// The number (from 1) of the input's row that row `row` (from 0) of the copy came from.
@@ -313,18 +317,15 @@ impl TableFile {
         roots: &[usize],
         selection: Option<RowSelection>,
     ) -> Result<ParquetRecordBatchReader, IngestError> {
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots.iter().copied());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            self.backing.clone(),
-            self.metadata.clone(),
-        )
-        .with_row_groups(groups)
-        .with_projection(mask)
-        .with_batch_size(DECODE_ROWS);
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        builder.build().map_err(IngestError::parquet(&self.name))
+        let failed = || IngestError::parquet(&self.name);
+        let schema = self.metadata.parquet_schema();
+        let mask = ProjectionMask::roots(schema, roots.iter().copied());
+        let levels =
+            parquet_to_arrow_field_levels(schema, mask, Some(self.metadata.schema().fields()))
+                .map_err(failed())?;
+        let groups = Groups::new(&self.backing, self.metadata.metadata(), groups);
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, DECODE_ROWS, selection)
+            .map_err(failed())
     }
 
     pub(crate) fn batch(
