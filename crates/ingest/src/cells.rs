@@ -58,6 +58,11 @@ impl TextCells {
         self.0.is_valid(row).then(|| self.0.value(row))
     }
 
+    /// What stands for the texts: of two rows with equal views the texts are equal, too.
+    pub(crate) fn views(&self) -> &[u128] {
+        self.0.views()
+    }
+
     /// The column.
     pub(crate) fn array(&self) -> ArrayRef {
         std::sync::Arc::new(self.0.clone())

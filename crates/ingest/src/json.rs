@@ -18,7 +18,8 @@
 //!   could stand for it would be wrong.
 
 use crate::error::RowProblem;
-use crate::stage::{StreamBuilder, TextTooLarge, ValueRef};
+use crate::stage::{StreamBuilder, ValueRef};
+use crate::texts::TextTooLarge;
 use crowdset_types::{Number, parse_number};
 use serde::Deserialize as _;
 use serde::de::{
@@ -151,8 +152,16 @@ impl JsonReader {
         let mut guess = 0;
         loop {
             let key_start = expect(bytes, at, b'"')?;
-            let key_end = string_end(bytes, key_start)?;
-            let slot = stream.slot(&text[key_start..key_end], guess, hasher);
+            let guessed = stream.properties.get(guess);
+            let (slot, key_end) = match guessed.and_then(|guess| guess.key_end(&bytes[key_start..]))
+            {
+                Some(length) => (guess, key_start + length),
+                None => {
+                    let key_end = string_end(bytes, key_start)?;
+                    let key = &text[key_start..key_end];
+                    (stream.slot(key, guess, hasher), key_end)
+                }
+            };
             guess = slot + 1;
             let property = &mut stream.properties[slot];
             if property.seen_in == self.reading {
@@ -575,7 +584,7 @@ mod tests {
         reader
             .store(stream, text, 0, &hasher, &mut NameCounts::default())
             .unwrap();
-        stream.push_row(0, 0);
+        stream.push_row(0, 0, 0);
         let block = block.finish();
         let mut lines = Vec::new();
         for (path, column) in &block.streams["e"].properties {
@@ -731,7 +740,7 @@ mod tests {
         reader
             .store(stream, text, 0, &hasher, &mut NameCounts::default())
             .unwrap();
-        stream.push_row(0, 0);
+        stream.push_row(0, 0, 0);
         let block = block.finish();
         let rows = &block.streams["e"];
         assert_eq!(rows.properties.len(), 1);

@@ -19,10 +19,12 @@
 //! the ids of users.
 
 mod backing;
+mod batch;
 mod bitset;
 mod buffers;
 mod cells;
 mod csv;
+mod decode;
 mod duplicates;
 mod error;
 mod events;
@@ -42,6 +44,8 @@ mod spool;
 mod stage;
 mod survey;
 mod table;
+mod tasks;
+mod texts;
 mod user_rows;
 mod values;
 

@@ -1,6 +1,7 @@
 //! Builds one [`StagedBlock`] row by row, without an allocation per row or value.
 
-use crowdset_storage::{StagedBlock, StagedColumn, StagedPart, StagedRows, StagedTexts};
+use crate::texts::{TextCodes, TextTooLarge};
+use crowdset_storage::{StagedBlock, StagedColumn, StagedPart, StagedRows};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -19,23 +20,58 @@ pub(crate) enum ValueRef<'a> {
 /// No row of a block has this number: blocks hold far fewer.
 pub(crate) const NO_ROW: u32 = u32::MAX;
 
-/// A text of a block's dictionary would end beyond 4 GiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TextTooLarge;
-
 /// The values of one property of one stream.
 #[derive(Debug)]
 pub(crate) struct PropertyBuilder {
     pub(crate) path: Box<str>,
     /// Whether there is a dot in the path.
     pub(crate) has_dot: bool,
+    key: Option<Key>,
     /// The reading of a JSON text that named this path last; see [`crate::json::JsonReader`].
     pub(crate) seen_in: u64,
     /// The row for which a plain column gave the value last; it wins over JSON.
     pub(crate) column_row: u32,
     staged: StagedColumn,
-    text_codes: HashTable<u32>,
-    array_codes: HashTable<u32>,
+    text_codes: TextCodes,
+    array_codes: TextCodes,
+}
+
+/// How a path stands in JSON as the key of a flat object, up to the closing quote.
+#[derive(Debug)]
+struct Key {
+    /// The first eight bytes, as far as there are.
+    head: u64,
+    mask: u64,
+    text: Box<str>,
+}
+
+impl Key {
+    /// `None` for a path that JSON would escape.
+    fn new(path: &str) -> Option<Self> {
+        let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        if path.as_bytes().iter().any(escaped) {
+            return None;
+        }
+        let text = format!("{path}\"");
+        let mut head = [0; 8];
+        let count = text.len().min(8);
+        head[..count].copy_from_slice(&text.as_bytes()[..count]);
+        Some(Self {
+            head: u64::from_le_bytes(head),
+            mask: u64::MAX >> (64 - 8 * count),
+            text: text.into(),
+        })
+    }
+
+    /// Whether some bytes begin with the key.
+    #[inline]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let Some(first) = bytes.first_chunk() else {
+            return bytes.starts_with(self.text.as_bytes());
+        };
+        (u64::from_le_bytes(*first) ^ self.head) & self.mask == 0
+            && (self.text.len() <= 8 || bytes[8..].starts_with(&self.text.as_bytes()[8..]))
+    }
 }
 
 impl PropertyBuilder {
@@ -43,12 +79,20 @@ impl PropertyBuilder {
         Self {
             path: path.into(),
             has_dot: path.contains('.'),
+            key: Key::new(path),
             seen_in: 0,
             column_row: NO_ROW,
             staged: StagedColumn::default(),
-            text_codes: HashTable::new(),
-            array_codes: HashTable::new(),
+            text_codes: TextCodes::default(),
+            array_codes: TextCodes::default(),
         }
+    }
+
+    /// Whether some bytes begin with the path and a closing quote; then the quote's place.
+    #[inline]
+    pub(crate) fn key_end(&self, bytes: &[u8]) -> Option<usize> {
+        let key = self.key.as_ref()?;
+        key.begins(bytes).then(|| key.text.len() - 1)
     }
 
     pub(crate) fn push(
@@ -64,22 +108,14 @@ impl PropertyBuilder {
             ValueRef::Float(value) => push_part(&mut self.staged.floats, row, value + 0.0),
             ValueRef::Time(value) => push_part(&mut self.staged.times, row, value),
             ValueRef::Text(text) => {
-                push_text(
-                    &mut self.staged.texts,
-                    &mut self.text_codes,
-                    row,
-                    text,
-                    hasher,
-                )?;
+                let texts = &mut self.staged.texts;
+                let code = self.text_codes.intern(texts, text, hasher)?;
+                push_part(&mut texts.codes, row, code);
             }
             ValueRef::Array(text) => {
-                push_text(
-                    &mut self.staged.arrays,
-                    &mut self.array_codes,
-                    row,
-                    text,
-                    hasher,
-                )?;
+                let arrays = &mut self.staged.arrays;
+                let code = self.array_codes.intern(arrays, text, hasher)?;
+                push_part(&mut arrays.codes, row, code);
             }
         }
         Ok(())
@@ -96,6 +132,7 @@ impl PropertyBuilder {
     }
 }
 
+#[inline]
 fn push_part<T>(part: &mut StagedPart<T>, row: u32, value: T) {
     if !part.rows.is_empty() {
         part.rows.push(row);
@@ -105,54 +142,6 @@ fn push_part<T>(part: &mut StagedPart<T>, row: u32, value: T) {
         part.rows.push(row);
     }
     part.values.push(value);
-}
-
-fn push_text(
-    texts: &mut StagedTexts,
-    codes: &mut HashTable<u32>,
-    row: u32,
-    text: &str,
-    hasher: &foldhash::fast::FixedState,
-) -> Result<(), TextTooLarge> {
-    let code = intern(
-        &mut texts.ends,
-        &mut texts.bytes,
-        codes,
-        text.as_bytes(),
-        hasher,
-    )?;
-    push_part(&mut texts.codes, row, code);
-    Ok(())
-}
-
-fn text_at<'a>(ends: &[u32], bytes: &'a [u8], code: u32) -> &'a [u8] {
-    let start = if code == 0 {
-        0
-    } else {
-        ends[code as usize - 1] as usize
-    };
-    &bytes[start..ends[code as usize] as usize]
-}
-
-fn intern(
-    ends: &mut Vec<u32>,
-    bytes: &mut Vec<u8>,
-    codes: &mut HashTable<u32>,
-    text: &[u8],
-    hasher: &foldhash::fast::FixedState,
-) -> Result<u32, TextTooLarge> {
-    let hash = hasher.hash_one(text);
-    if let Some(&code) = codes.find(hash, |&code| text_at(ends, bytes, code) == text) {
-        return Ok(code);
-    }
-    let end = u32::try_from(bytes.len() + text.len()).map_err(|_| TextTooLarge)?;
-    let code = ends.len() as u32;
-    bytes.extend_from_slice(text);
-    ends.push(end);
-    codes.insert_unique(hash, code, |&code| {
-        hasher.hash_one(text_at(ends, bytes, code))
-    });
-    Ok(code)
 }
 
 /// The rows of one event name of the block.
@@ -242,8 +231,8 @@ impl StreamBuilder {
     }
 
     /// Adds the row that the properties of [`StreamBuilder::next_row`] belong to.
-    pub(crate) fn push_row(&mut self, time: i64, position: u32) {
-        self.rows.users.push(NO_ROW);
+    pub(crate) fn push_row(&mut self, user: u32, time: i64, position: u32) {
+        self.rows.users.push(user);
         self.rows.times.push(time);
         self.rows.positions.push(position);
     }
@@ -324,7 +313,7 @@ mod tests {
                     .unwrap();
             }
             stream.slot("never", 2, &hasher);
-            stream.push_row(100, row);
+            stream.push_row(0, 100, row);
         }
         let block = block.finish();
         let rows = &block.streams["buy"];

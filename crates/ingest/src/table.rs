@@ -9,12 +9,13 @@ use crate::progress::{Meter, OnProgress, Stage};
 use crate::spool::{Spooled, spool_batches};
 use crate::{ColumnMap, OnBadRow, csv, ndjson};
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use crowdset_storage::IdKind;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::schema::types::ColumnDescriptor;
 use std::collections::BTreeSet;
@@ -310,22 +311,61 @@ impl TableFile {
         number
     }
 
-    /// Batches of some columns of a row group, the columns in ascending order of their place.
+    /// Batches of some columns of row groups, the columns in ascending order of their place.
     pub(crate) fn read(
         &self,
         groups: Vec<usize>,
         roots: &[usize],
         selection: Option<RowSelection>,
     ) -> Result<ParquetRecordBatchReader, IngestError> {
+        self.read_lists(groups, roots, selection, None)
+    }
+
+    /// As [`TableFile::read`]; the text column `list` comes as numbers of a list of texts, which it
+    /// should be in the file, too: see [`TableFile::is_dictionary`].
+    pub(crate) fn read_lists(
+        &self,
+        groups: Vec<usize>,
+        roots: &[usize],
+        selection: Option<RowSelection>,
+        list: Option<usize>,
+    ) -> Result<ParquetRecordBatchReader, IngestError> {
         let failed = || IngestError::parquet(&self.name);
         let schema = self.metadata.parquet_schema();
         let mask = ProjectionMask::roots(schema, roots.iter().copied());
-        let levels =
-            parquet_to_arrow_field_levels(schema, mask, Some(self.metadata.schema().fields()))
-                .map_err(failed())?;
+        let mut fields = self.metadata.schema().fields().clone();
+        if let Some(list) = list {
+            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            let of_list = |(root, field): (usize, &FieldRef)| {
+                if root == list {
+                    Arc::new(field.as_ref().clone().with_data_type(kind.clone()))
+                } else {
+                    Arc::clone(field)
+                }
+            };
+            fields = fields.iter().enumerate().map(of_list).collect();
+        }
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(&fields)).map_err(failed())?;
         let groups = Groups::new(&self.backing, self.metadata.metadata(), groups);
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, DECODE_ROWS, selection)
             .map_err(failed())
+    }
+
+    /// Whether a text column is nothing but numbers of a list of texts in a row group, as far as
+    /// its metadata tell.
+    pub(crate) fn is_dictionary(&self, group: usize, root: usize) -> bool {
+        let schema = self.metadata.parquet_schema();
+        let group = self.metadata.metadata().row_group(group);
+        let leaf = (0..group.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root);
+        let chunk = leaf.map(|leaf| group.column(leaf));
+        is_text(self.field(root).data_type())
+            && chunk
+                .filter(|chunk| chunk.dictionary_page_offset().is_some())
+                .and_then(|chunk| chunk.page_encoding_stats_mask())
+                .is_some_and(|pages| {
+                    pages.is_only(Encoding::RLE_DICTIONARY)
+                        || pages.is_only(Encoding::PLAIN_DICTIONARY)
+                })
     }
 
     pub(crate) fn batch(

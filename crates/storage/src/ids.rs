@@ -77,12 +77,21 @@ impl<'a> IdTable<'a> {
         None
     }
 
-    fn find_batch(&self, hasher: &IdHasher, ids: &[&str], ordinals: &mut [u32]) {
+    /// `width` is the length of all ids, if they have one in common: then their places are known
+    /// without a look at the offsets.
+    fn find_batch(
+        &self,
+        hasher: &IdHasher,
+        width: Option<usize>,
+        ids: &[&str],
+        ordinals: &mut [u32],
+    ) {
         let mask = self.slots.len() - 1;
         let mut hashes = [0_u64; BATCH];
         let mut slots = [0_u64; BATCH];
-        let mut starts = [0_u64; BATCH];
-        let mut firsts = [0_u8; BATCH];
+        let mut starts = [0_usize; BATCH];
+        let mut ends = [0_usize; BATCH];
+        let mut edges = [(0_u8, 0_u8); BATCH];
         for (ids, ordinals) in ids.chunks(BATCH).zip(ordinals.chunks_mut(BATCH)) {
             // Passes of independent reads: each waits for memory once, not once per id.
             for (hash, id) in hashes.iter_mut().zip(ids) {
@@ -91,31 +100,37 @@ impl<'a> IdTable<'a> {
             for (slot, hash) in slots.iter_mut().zip(&hashes[..ids.len()]) {
                 *slot = self.slots[*hash as usize & mask];
             }
-            for (start, slot) in starts.iter_mut().zip(&slots[..ids.len()]) {
-                *start = self
-                    .offsets
-                    .get(*slot as u32 as usize)
-                    .copied()
-                    .unwrap_or(0);
+            for (index, slot) in slots[..ids.len()].iter().enumerate() {
+                let ordinal = *slot as u32 as usize;
+                (starts[index], ends[index]) = match width {
+                    _ if *slot == EMPTY => (0, 0),
+                    Some(width) => (ordinal * width, (ordinal + 1) * width),
+                    None => (
+                        self.offsets[ordinal] as usize,
+                        self.offsets[ordinal + 1] as usize,
+                    ),
+                };
             }
-            for (first, start) in firsts.iter_mut().zip(&starts[..ids.len()]) {
-                *first = self.texts.get(*start as usize).copied().unwrap_or(0);
+            // An id may lie across two lines of the cache: both of its ends are wanted.
+            let byte = |at: usize| self.texts.get(at).copied().unwrap_or(0);
+            for (index, edges) in edges[..ids.len()].iter_mut().enumerate() {
+                *edges = (byte(starts[index]), byte(ends[index].wrapping_sub(1)));
             }
             for (index, (ordinal, id)) in ordinals.iter_mut().zip(ids).enumerate() {
-                let (hash, slot, start) = (hashes[index], slots[index], starts[index] as usize);
+                let (hash, slot) = (hashes[index], slots[index]);
+                let (first, last) = edges[index];
+                let id = id.as_bytes();
                 // The common case: the first slot is the right one.
                 let hit = slot != EMPTY
                     && slot >> 32 == hash >> 32
-                    && self.offsets[slot as u32 as usize + 1] as usize - start == id.len()
-                    && id
-                        .as_bytes()
-                        .first()
-                        .is_none_or(|first| *first == firsts[index])
-                    && &self.texts[start..start + id.len()] == id.as_bytes();
+                    && id.first().is_none_or(|byte| *byte == first)
+                    && id.last().is_none_or(|byte| *byte == last)
+                    && &self.texts[starts[index]..ends[index]] == id;
                 *ordinal = if hit {
                     slot as u32
                 } else {
-                    self.find_from(hash, slot, id).unwrap_or(UserIds::MISSING)
+                    self.find_from(hash, slot, ids[index])
+                        .unwrap_or(UserIds::MISSING)
                 };
             }
         }
@@ -130,6 +145,27 @@ pub struct UserIds {
     texts: Vec<u8>,
     offsets: Vec<u64>,
     slots: Vec<u64>,
+    width: Width,
+}
+
+/// The lengths of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// There are no ids yet.
+    Unknown,
+    /// All ids have this length, as those of many systems do.
+    Same(usize),
+    Different,
+}
+
+impl Width {
+    fn see(&mut self, length: usize) {
+        *self = match *self {
+            Self::Unknown => Self::Same(length),
+            Self::Same(width) if width == length => return,
+            _ => Self::Different,
+        };
+    }
 }
 
 impl std::fmt::Debug for UserIds {
@@ -152,6 +188,7 @@ impl UserIds {
             texts: Vec::new(),
             offsets: vec![0],
             slots: vec![EMPTY; 16],
+            width: Width::Unknown,
         }
     }
 
@@ -163,12 +200,17 @@ impl UserIds {
     pub fn from_users(users: &Users) -> Result<Self, crate::Damaged> {
         users.touch_ids()?;
         let table = users.id_table();
+        let mut width = Width::Unknown;
+        for offsets in table.offsets.windows(2) {
+            width.see((offsets[1] - offsets[0]) as usize);
+        }
         Ok(Self {
             seed: users.seed(),
             hasher: IdHasher::new(users.seed()),
             texts: table.texts.to_vec(),
             offsets: table.offsets.to_vec(),
             slots: table.slots.to_vec(),
+            width,
         })
     }
 
@@ -217,7 +259,11 @@ impl UserIds {
     /// If the slices have different lengths.
     pub fn lookup_batch(&self, ids: &[&str], ordinals: &mut [u32]) {
         assert_eq!(ids.len(), ordinals.len(), "one ordinal per id");
-        self.table().find_batch(&self.hasher, ids, ordinals);
+        let width = match self.width {
+            Width::Same(width) => Some(width),
+            Width::Unknown | Width::Different => None,
+        };
+        self.table().find_batch(&self.hasher, width, ids, ordinals);
     }
 
     /// The ordinal of an id; a new id gets the next one.
@@ -234,6 +280,7 @@ impl UserIds {
         assert!(ordinal < Self::MISSING, "ordinals are 32 bits wide");
         self.texts.extend_from_slice(id.as_bytes());
         self.offsets.push(self.texts.len() as u64);
+        self.width.see(id.len());
         // At most two thirds full.
         if self.len() * 3 > self.slots.len() * 2 {
             self.grow();
@@ -288,5 +335,30 @@ mod tests {
             assert_eq!(*ordinal, ids.find(name).unwrap_or(UserIds::MISSING));
         }
         assert_eq!(ids.id(17), "u17");
+    }
+
+    #[test]
+    fn ids_of_one_length_are_found_as_others_are() {
+        let name = |number: u32| format!("{number:036}");
+        let mut ids = UserIds::new(11);
+        for number in 0..1_000 {
+            ids.get_or_insert(&name(number));
+        }
+        assert_eq!(ids.width, Width::Same(36));
+        let mut names: Vec<String> = (0..2_000).map(name).collect();
+        names.extend([String::new(), "0".repeat(35), "0".repeat(37)]);
+        let expected = |number: usize| (number < 1_000).then_some(number as u32);
+        for round in 0..2 {
+            let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+            let mut found = vec![0; asked.len()];
+            ids.lookup_batch(&asked, &mut found);
+            for (number, ordinal) in found.iter().enumerate().take(2_003) {
+                let expected = expected(number).unwrap_or(UserIds::MISSING);
+                assert_eq!(*ordinal, expected, "round {round}, {number}");
+            }
+            // From here on their places are looked up.
+            assert_eq!(ids.get_or_insert("another length"), 1_000);
+            assert_eq!(ids.width, Width::Different);
+        }
     }
 }
