@@ -2,10 +2,10 @@
 
 use crate::error::IngestError;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
@@ -34,6 +34,17 @@ pub(crate) fn write_groups<W: Write + Send>(
         properties = properties
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    // Instants and ids that are integers: small differences, and a dictionary would hold them all.
+    for field in schema.fields() {
+        let kind = field.data_type();
+        let is_id = *kind == DataType::Int64 && different.contains(&field.name().as_str());
+        if is_id || matches!(kind, DataType::Timestamp(..)) {
+            let path = ColumnPath::from(field.name().as_str());
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
     }
     let mut properties = properties.build();
     add_encoded_arrow_schema_to_metadata(schema, &mut properties);
