@@ -73,7 +73,8 @@ impl EventIdsWriter {
     pub fn create(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
         Ok(Self {
             image: ImageWriter::create(directory, name, FrameKind::EventIds)?,
-            pending: Vec::with_capacity(BLOCK),
+            // Grows with what comes: a load has one of these for each partition that it writes.
+            pending: Vec::new(),
             len: 0,
             blocks: Vec::new(),
         })

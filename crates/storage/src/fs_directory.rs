@@ -37,6 +37,8 @@ pub struct FsDirectory {
     path: PathBuf,
     /// Held for its lock, which ends with it.
     lock: Option<File>,
+    /// Whether the folder was not there before; then it goes again if nothing was put into it.
+    is_new: bool,
     syncer: Arc<Syncer>,
 }
 
@@ -64,32 +66,19 @@ impl FsDirectory {
             return Ok(Self {
                 path,
                 lock: None,
+                is_new: false,
                 syncer: Arc::default(),
             });
         }
+        let is_new = !path
+            .try_exists()
+            .map_err(StorageError::io("look for the folder", &shown))?;
         fs::create_dir_all(&path).map_err(StorageError::io("create the folder", &shown))?;
-        let lock_path = path.join(LOCK);
-        let shown = lock_path.display().to_string();
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(StorageError::io("open the lock file", &shown))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: shown }),
-            Err(TryLockError::Error(source)) => {
-                return Err(StorageError::Io {
-                    action: "lock",
-                    file: shown,
-                    source,
-                });
-            }
-        }
+        let lock = take_lock(&path.join(LOCK))?;
         let directory = Self {
             path,
             lock: Some(lock),
+            is_new,
             syncer: Arc::default(),
         };
         directory.remove_unfinished()?;
@@ -148,6 +137,62 @@ impl FsDirectory {
             syncer: Arc::clone(&self.syncer),
         })
     }
+}
+
+impl Drop for FsDirectory {
+    fn drop(&mut self) {
+        let is_empty = || {
+            let names = self.names();
+            names.is_ok_and(|names| names.iter().all(|name| name == LOCK))
+        };
+        if self.is_new && is_empty() {
+            // A folder that stays is in nobody's way.
+            let _ = fs::remove_file(self.path.join(LOCK));
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Opens the lock file, which is made where there is none, and locks it.
+fn take_lock(path: &Path) -> Result<File, StorageError> {
+    let shown = path.display().to_string();
+    loop {
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(StorageError::io("open the lock file", &shown))?;
+        match lock.try_lock() {
+            // Between the two, a writer may have removed it together with its folder.
+            Ok(()) if is_file_at(&lock, path) => return Ok(lock),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StorageError::Locked { path: shown }),
+            Err(TryLockError::Error(source)) => {
+                return Err(StorageError::Io {
+                    action: "lock",
+                    file: shown,
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Whether an open file is still the one of that name.
+#[cfg(unix)]
+fn is_file_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Names of open files stay here.
+#[cfg(not(unix))]
+fn is_file_at(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 fn is_temporary(name: &str) -> bool {
@@ -389,6 +434,24 @@ mod tests {
         drop(writer);
         FsDirectory::open(folder.path(), Access::Write).unwrap();
         assert!(FsDirectory::open(folder.path().join("missing"), Access::Read).is_err());
+    }
+
+    #[test]
+    fn a_new_folder_goes_again_if_nothing_was_put_into_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let directory = FsDirectory::open(&path, Access::Write).unwrap();
+        drop(directory.create("a.columns").unwrap());
+        drop(directory);
+        assert!(!path.exists());
+        let directory = FsDirectory::open(&path, Access::Write).unwrap();
+        directory.replace("MANIFEST", b"1").unwrap();
+        drop(directory);
+        assert!(path.join("MANIFEST").exists());
+        // A folder of somebody else stays.
+        let empty = tempfile::tempdir().unwrap();
+        drop(FsDirectory::open(empty.path(), Access::Write).unwrap());
+        assert!(empty.path().exists());
     }
 
     #[test]
