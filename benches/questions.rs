@@ -6,22 +6,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use crowdset::Engine;
-use crowdset_benches::{questions, sample, skipped};
+use crowdset_benches::{member, questions, sample};
 
 fn ask(criterion: &mut Criterion) {
     let sample = sample().expect("the data to measure");
     let engine = Engine::open_read_only(sample.path()).expect("a store");
     let snapshot = engine.snapshot();
-    let everyone = snapshot.evaluate(
-        &"everyone".parse().expect("a keyword"),
-        crowdset_benches::as_of(),
-    );
-    let everyone = everyone.expect("all users");
-    let user = everyone
-        .iter()
-        .nth(everyone.len() as usize / 2)
-        .unwrap_or_default()
-        .to_owned();
+    let user = member(&snapshot).expect("a user to ask about");
 
     let mut group = criterion.benchmark_group("questions");
     // Questions differ by four orders of magnitude; flat sampling keeps the slow ones short.
@@ -40,9 +31,6 @@ fn ask(criterion: &mut Criterion) {
         });
     }
     group.finish();
-    for (id, reason) in skipped() {
-        println!("questions/{id} is not asked: {reason}");
-    }
 }
 
 criterion_group!(benches, ask);

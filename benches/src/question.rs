@@ -1,7 +1,13 @@
-//! The 24 questions, as far as the language has words for them.
+//! The 24 questions.
 
-use crowdset::{AsOf, EvalOptions, EvaluateError, Segment, Snapshot};
+use crowdset::segment::AttributeOperand;
+use crowdset::{AsOf, Error, EvalOptions, Segment, Snapshot};
 use crowdset_generate::END_MS;
+use serde_json::{Value, json};
+
+use crate::generated::generated;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The instant of every question: the end of the data.
 pub fn as_of() -> AsOf {
@@ -19,64 +25,146 @@ pub struct Question {
     pub work: Work,
 }
 
-/// What a question makes the engine do.
+/// What a question makes the engine do. Segments are texts: reading them is part of the time, as it
+/// is with SQL.
 #[derive(Debug)]
 pub enum Work {
-    /// One segment.
-    One(Segment),
-    /// Many segments in one pass.
-    Many(Vec<(Segment, AsOf)>),
-    /// Whether a user is in a segment. The user is the one in the middle of the ids.
-    Contains(Segment),
+    /// The size of one segment.
+    One(String),
+    /// The sizes of many segments in one pass.
+    Many(Vec<String>),
+    /// The size of one segment as of each instant.
+    Trend(String, Vec<AsOf>),
+    /// The sizes of many segments, and of what each two of them have in common.
+    Pairs(Vec<String>),
+    /// One segment by an attribute.
+    Groups(String, &'static str),
+    /// Whether a user is in a segment.
+    Contains(String),
 }
 
-impl Question {
-    /// Asks it once. The answer is the audience's size; with many, the sum of the sizes; for one
-    /// user 1 or 0.
-    ///
-    /// # Errors
-    ///
-    /// What the engine says.
-    pub fn ask(&self, snapshot: &Snapshot, user: &str) -> Result<u64, EvaluateError> {
-        match &self.work {
-            Work::One(segment) => snapshot.count(segment, as_of()),
-            Work::Contains(segment) => snapshot.contains(segment, user, as_of()).map(u64::from),
-            Work::Many(questions) => {
-                let questions: Vec<_> = questions
-                    .iter()
-                    .map(|(segment, as_of)| (segment, *as_of))
-                    .collect();
-                let answers = snapshot.evaluate_many(&questions, &EvalOptions::default());
-                answers.into_iter().map(|answer| Ok(answer?.len())).sum()
-            }
+/// An answer, as other engines can give it too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// How many.
+    Size(u64),
+    /// How many, for each part of the question.
+    Sizes(Vec<u64>),
+    /// How many by value, values ascending; no value is the empty text.
+    Groups(Vec<(String, u64)>),
+    /// Yes or no.
+    Member(bool),
+}
+
+impl Answer {
+    /// All sizes added up; 1 or 0 for a member.
+    pub fn total(&self) -> u64 {
+        match self {
+            Self::Size(size) => *size,
+            Self::Sizes(sizes) => sizes.iter().sum(),
+            Self::Groups(groups) => groups.iter().map(|(_, size)| size).sum(),
+            Self::Member(is_member) => u64::from(*is_member),
+        }
+    }
+
+    /// For comparing with what others answered.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Size(size) => json!({"size": size}),
+            Self::Sizes(sizes) => json!({"sizes": sizes}),
+            Self::Groups(groups) => json!({"groups": groups}),
+            Self::Member(is_member) => json!({"member": is_member}),
         }
     }
 }
 
-/// Questions that are not asked, and why.
-pub fn skipped() -> [(&'static str, &'static str); 2] {
-    [
-        (
-            "q17",
-            "pairwise sizes of 12 segments: `Snapshot::overlap` is not timed here yet",
-        ),
-        (
-            "q18",
-            "q02 by country: `Snapshot::breakdown` is not timed here yet",
-        ),
-    ]
+impl Question {
+    /// Asks it once: reads the text, plans, evaluates.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub fn ask(&self, snapshot: &Snapshot, user: &str) -> Result<Answer, Error> {
+        let now = as_of();
+        Ok(match &self.work {
+            Work::One(text) => Answer::Size(snapshot.count(&text.parse()?, now)?),
+            Work::Contains(text) => Answer::Member(snapshot.contains(&text.parse()?, user, now)?),
+            Work::Many(texts) => {
+                let segments = parse(texts)?;
+                let questions: Vec<_> = segments.iter().map(|segment| (segment, now)).collect();
+                let counts = snapshot.count_many(&questions, &EvalOptions::default());
+                let sizes = counts.into_iter().map(|count| Ok(count?.1));
+                Answer::Sizes(sizes.collect::<Result<_, Error>>()?)
+            }
+            Work::Trend(text, instants) => Answer::Sizes(snapshot.trend(&text.parse()?, instants)?),
+            Work::Pairs(texts) => {
+                let overlap = snapshot.overlap(&parse(texts)?, now)?;
+                let rows = overlap.sizes.iter().enumerate();
+                Answer::Sizes(
+                    rows.flat_map(|(row, sizes)| sizes[row..].to_vec())
+                        .collect(),
+                )
+            }
+            Work::Groups(text, attribute) => {
+                let attribute: AttributeOperand = attribute.parse()?;
+                let breakdown = snapshot.breakdown(&text.parse()?, &attribute, now)?;
+                let groups = breakdown.groups.into_iter();
+                let mut groups: Vec<(String, u64)> = groups
+                    .map(|(value, size)| (value.map(text_of).unwrap_or_default(), size))
+                    .collect();
+                groups.sort_unstable();
+                Answer::Groups(groups)
+            }
+        })
+    }
+
+    /// The one segment that is asked for everybody, if that is all of the question.
+    pub fn segment(&self) -> Option<&str> {
+        match &self.work {
+            Work::One(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The user that q23 asks about: the one in the middle of q02's, so that every condition is looked at.
+///
+/// # Errors
+///
+/// What the engine says.
+pub fn member(snapshot: &Snapshot) -> Result<String, Error> {
+    let audience = snapshot.evaluate(&Q02.parse()?, as_of())?;
+    let middle = audience.iter().nth(audience.len() as usize / 2);
+    Ok(middle.unwrap_or_default().to_owned())
+}
+
+fn parse(texts: &[String]) -> Result<Vec<Segment>, Error> {
+    let segments: Result<Vec<Segment>, _> = texts.iter().map(|text| text.parse()).collect();
+    Ok(segments?)
+}
+
+fn text_of(value: crowdset::Value) -> String {
+    match value {
+        crowdset::Value::Text(text) => text,
+        other => format!("{other:?}"),
+    }
 }
 
 const Q02: &str = "account_type = 'free' and count(report_generated, last 30 days) > 5";
 const Q03: &str =
     "count(page_viewed where url = '/pricing', last 7 days) >= 3 and not did(trial_started)";
 
-/// All questions that can be asked, by id.
+/// The questions whose segments q17 intersects.
+const PAIRED: [&str; 12] = [
+    "q01", "q02", "q03", "q04", "q05", "q06", "q08", "q10", "q11", "q12", "q13", "q15",
+];
+
+/// All questions, by id.
 pub fn questions() -> Vec<Question> {
     let one = |id, title, text: &str| Question {
         id,
         title,
-        work: Work::One(segment(text)),
+        work: Work::One(text.to_owned()),
     };
     let mut all = vec![
         one("q01", "free accounts", "account_type = 'free'"),
@@ -150,9 +238,10 @@ pub fn questions() -> Vec<Question> {
         Question {
             id: "q19",
             title: "q03 as of each of 30 days",
-            work: Work::Many(
+            work: Work::Trend(
+                Q03.to_owned(),
                 (0..30)
-                    .map(|day| (segment(Q03), AsOf::at_millis(END_MS - day * 86_400_000)))
+                    .map(|day| AsOf::at_millis(END_MS - day * DAY_MS))
                     .collect(),
             ),
         },
@@ -161,8 +250,8 @@ pub fn questions() -> Vec<Question> {
             title: "1,000 segments in one pass",
             work: Work::Many(
                 generated(1_000)
-                    .iter()
-                    .map(|text| (segment(text), as_of()))
+                    .into_iter()
+                    .map(|drawn| drawn.text)
                     .collect(),
             ),
         },
@@ -179,7 +268,7 @@ pub fn questions() -> Vec<Question> {
         Question {
             id: "q23",
             title: "q02 for one user",
-            work: Work::Contains(segment(Q02)),
+            work: Work::Contains(Q02.to_owned()),
         },
         one(
             "q24",
@@ -187,6 +276,24 @@ pub fn questions() -> Vec<Question> {
             "created_at < 60 days ago and not did(any event, last 30 days)",
         ),
     ];
+    let text = |id: &str| {
+        let question = all.iter().find(|question| question.id == id);
+        question
+            .and_then(Question::segment)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let pairs = Question {
+        id: "q17",
+        title: "pairwise overlap of 12 segments",
+        work: Work::Pairs(PAIRED.map(text).into()),
+    };
+    let groups = Question {
+        id: "q18",
+        title: "q02 by country",
+        work: Work::Groups(Q02.to_owned(), "country"),
+    };
+    all.extend([pairs, groups]);
     all.sort_by_key(|question| question.id);
     all
 }
@@ -206,125 +313,27 @@ or (lifecycle_stage = 'at_risk' and created_at < 60 days ago
   and (count(purchase where amount > 100) >= 1 or did(item_added_to_cart where price >= 50, last 30 days)
        or did(feature_07_used where value > 50, last 30 days)))";
 
-fn segment(text: &str) -> Segment {
-    text.parse()
-        .unwrap_or_else(|error| panic!("a question of the workload must parse:\n{error}"))
-}
-
-/// `count` segments made from the templates of q02 to q06, q08 and q11 to q15, with drawn
-/// parameters: always the same ones.
-fn generated(count: usize) -> Vec<String> {
-    const ACCOUNTS: [&str; 5] = ["free", "trial", "direct_client", "agency", "enterprise"];
-    const SOURCES: [&str; 6] = ["direct", "search", "email", "social", "referral", "ads"];
-    const COUNTRIES: [&str; 8] = ["US", "GB", "DE", "IN", "FR", "BR", "CA", "AU"];
-    const INDUSTRIES: [&str; 6] = [
-        "SaaS",
-        "Retail",
-        "Finance",
-        "Healthcare",
-        "Education",
-        "Media",
-    ];
-    const SIZES: [&str; 4] = ["1-10", "11-50", "51-200", "201-1000"];
-    let mut state = 0x5eed_u64;
-    let mut below = |bound: usize| {
-        // Knuth's linear congruential generator; its high bits are good enough for parameters.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) as usize) % bound
-    };
-    (0..count)
-        .map(|number| match number % 11 {
-            0 => format!(
-                "account_type = '{}' and count(report_generated, last {} days) > {}",
-                ACCOUNTS[below(5)],
-                7 + below(60),
-                1 + below(8)
-            ),
-            1 => format!(
-                "count(page_viewed where url = '{}', last {} days) >= {} and not did(trial_started)",
-                ["/", "/login", "/dashboard", "/features", "/pricing", "/signup"][below(6)],
-                1 + below(30),
-                1 + below(5)
-            ),
-            2 => format!(
-                "did(purchase where product_id = 'p{:04}') and not did(product_viewed where product_id = 'p{:04}')",
-                1 + below(200),
-                1 + below(200)
-            ),
-            3 => {
-                let webinar = 1 + below(50);
-                format!(
-                    "did(webinar_attended where webinar_id = 'w{webinar:02}') \
-                     and not did(signed_in, after last(webinar_attended where webinar_id = 'w{webinar:02}'))"
-                )
-            }
-            4 => format!(
-                "industry = '{}' and company_size = '{}' and did(webinar_attended where webinar_id = 'w{:02}')",
-                INDUSTRIES[below(6)],
-                SIZES[below(4)],
-                1 + below(50)
-            ),
-            5 => format!("sum(purchase.amount, last {} days) >= {}", 7 + below(83), 50 + 50 * below(20)),
-            6 => format!("days(any event, last {} days) >= {}", 7 + below(21), 2 + below(5)),
-            7 => {
-                let feature = 1 + below(32);
-                let recent = 7 + below(30);
-                format!(
-                    "did(feature_{feature:02}_used, between {} days ago and {recent} days ago) \
-                     and not did(feature_{feature:02}_used, last {recent} days)",
-                    recent + 7 + below(30)
-                )
-            }
-            8 => format!(
-                "did(any of (feature_{:02}_used, feature_{:02}_used) where source in ('{}', '{}'), last {} days) \
-                 and country in ('{}', '{}')",
-                1 + below(16),
-                17 + below(16),
-                SOURCES[below(6)],
-                SOURCES[below(6)],
-                1 + below(7),
-                COUNTRIES[below(8)],
-                COUNTRIES[below(8)]
-            ),
-            9 => format!(
-                "count(purchase where amount > {}, last {} days) >= {}",
-                20 * (1 + below(10)),
-                7 + below(80),
-                1 + below(3)
-            ),
-            _ => format!(
-                "count(page_viewed where url starts with '{}', last {} days) >= {}",
-                ["/docs/", "/docs/guide/", "/docs/reference/", "/blog/", "/shop/"][below(5)],
-                7 + below(60),
-                1 + below(12)
-            ),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_question_is_asked_or_skipped_by_name() {
-        let mut ids: Vec<&str> = questions().iter().map(|question| question.id).collect();
-        ids.extend(skipped().map(|(id, _)| id));
-        ids.sort_unstable();
+    fn every_question_is_there_and_its_text_parses() {
+        let questions = questions();
+        let ids: Vec<&str> = questions.iter().map(|question| question.id).collect();
         let all: Vec<String> = (1..=24).map(|number| format!("q{number:02}")).collect();
         assert_eq!(ids, all);
-    }
-
-    #[test]
-    fn generated_segments_repeat_and_differ() {
-        let segments = generated(1_000);
-        assert_eq!(segments, generated(1_000));
-        let different = segments
-            .iter()
-            .collect::<std::collections::HashSet<_>>()
-            .len();
-        assert!(different > 700, "{different}");
+        for question in &questions {
+            let texts = match &question.work {
+                Work::One(text)
+                | Work::Trend(text, _)
+                | Work::Groups(text, _)
+                | Work::Contains(text) => std::slice::from_ref(text),
+                Work::Many(texts) | Work::Pairs(texts) => texts,
+            };
+            for text in texts {
+                assert!(text.parse::<Segment>().is_ok(), "{}: {text}", question.id);
+            }
+        }
     }
 }

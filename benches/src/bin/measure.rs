@@ -6,21 +6,26 @@
 //! ```
 //!
 //! An existing STORE is not loaded again. Each part runs in a process of its own, so that memory is
-//! that of the part and opening is that of a new process.
+//! that of the part and opening is that of a new process. `--json` keeps all figures and answers;
+//! `benches/peers/run.py` compares them with what other engines answer.
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crowdset::{Engine, LoadOptions, Snapshot, Tables};
-use crowdset_benches::{Memory, as_of, machine, questions, skipped};
+use crowdset::{Audience, Engine, LoadOptions, Segment, Snapshot, Tables, memory_bandwidth};
+use crowdset_benches::{Memory, Question, as_of, generated, machine, member, questions};
 use serde_json::{Map, Value, json};
 
 const USAGE: &str =
     "usage: measure TABLES STORE [--threads N] [--runs N] [--only q02,q05] [--json FILE]";
+
+/// A question that took so long is not asked more often than [`FEW_RUNS`].
+const LONG: Duration = Duration::from_secs(10);
+const FEW_RUNS: usize = 3;
 
 /// What was typed.
 struct Arguments {
@@ -46,12 +51,14 @@ enum Part {
 fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let arguments = arguments(env::args().skip(1))?;
-    match arguments.part {
-        Part::All => all(&arguments),
-        Part::Load => load(&arguments),
-        Part::First => first(&arguments, started),
-        Part::Ask => ask(&arguments),
-    }
+    let figures = match arguments.part {
+        Part::All => return all(&arguments),
+        Part::Load => load(&arguments)?,
+        Part::First => first(&arguments, started)?,
+        Part::Ask => ask(&arguments)?,
+    };
+    println!("{figures}");
+    Ok(())
 }
 
 fn arguments(mut typed: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn Error>> {
@@ -97,39 +104,50 @@ fn arguments(mut typed: impl Iterator<Item = String>) -> Result<Arguments, Box<d
 
 /// The report: each part in its own process, one after the other.
 fn all(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    println!(
-        "{}; {} threads, {} runs, as of {}\n",
-        machine(),
-        arguments.threads,
-        arguments.runs,
-        as_of()
-    );
-    println!("| what | figure |\n|---|---|");
-    if !Engine::is_store(&arguments.store) {
-        run_part(arguments, "load")?;
+    let load = match Engine::is_store(&arguments.store) {
+        true => Value::Null,
+        false => run_part(arguments, "load")?,
+    };
+    let disk = folder_bytes(&arguments.store)?;
+    let first = run_part(arguments, "first")?;
+    let ask = run_part(arguments, "ask")?;
+    let report = json!({
+        "engine": concat!("Crowdset ", env!("CARGO_PKG_VERSION")),
+        "machine": machine(),
+        "threads": arguments.threads,
+        "runs": arguments.runs,
+        "as_of": as_of().to_string(),
+        "load": load,
+        "disk_bytes": disk,
+        "reopen": first,
+        "state": ask["state"],
+        "memory_bandwidth": ask["memory_bandwidth"],
+        "user": ask["user"],
+        "generated": generated(1_000).into_iter().map(|drawn| drawn.parameters).collect::<Vec<_>>(),
+        "questions": ask["questions"],
+    });
+    print_markdown(&report);
+    if let Some(path) = &arguments.json {
+        fs::write(path, serde_json::to_string(&report)?)?;
     }
-    println!(
-        "| store on disk | {} |",
-        bytes(folder_bytes(&arguments.store)?)
-    );
-    run_part(arguments, "first")?;
-    run_part(arguments, "ask")
+    Ok(())
 }
 
-fn run_part(arguments: &Arguments, part: &str) -> Result<(), Box<dyn Error>> {
-    let status = Command::new(env::current_exe()?)
+/// What one part found, from a process of its own.
+fn run_part(arguments: &Arguments, part: &str) -> Result<Value, Box<dyn Error>> {
+    let output = Command::new(env::current_exe()?)
         .args(env::args_os().skip(1))
         .args(["--part", part])
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{part} of {} failed", arguments.store.display()).into())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("{part} of {} failed", arguments.store.display()).into());
     }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Tables to store.
-fn load(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn load(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     let tables = Tables::default()
         .users(arguments.tables.join("users.parquet"))
         .events(arguments.tables.join("events"))
@@ -139,20 +157,12 @@ fn load(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .threads(arguments.threads)
         .open(&arguments.store)?;
     let report = engine.load(&tables, &LoadOptions::default())?;
-    let elapsed = started.elapsed();
-    let peak = Memory::now().peak;
-    let rate = report.stored as f64 / elapsed.as_secs_f64() / 1e6;
-    println!(
-        "| load, Parquet with JSON text, duplicates checked | {} events in {} = {rate:.2} M events/s |",
-        count(report.stored),
-        time(elapsed)
-    );
-    println!("| peak memory of the load | {} |", bytes(peak));
-    Ok(())
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({"events": report.stored, "seconds": seconds, "peak_bytes": Memory::now().peak}))
 }
 
 /// From the start of the process to the first answer.
-fn first(arguments: &Arguments, started: Instant) -> Result<(), Box<dyn Error>> {
+fn first(arguments: &Arguments, started: Instant) -> Result<Value, Box<dyn Error>> {
     let question = questions()
         .into_iter()
         .find(|question| question.id == "q02")
@@ -161,128 +171,215 @@ fn first(arguments: &Arguments, started: Instant) -> Result<(), Box<dyn Error>> 
         .threads(arguments.threads)
         .open_read_only(&arguments.store)?;
     let opened = started.elapsed();
-    let snapshot = engine.snapshot();
-    let answer = question.ask(&snapshot, "")?;
-    let answered = started.elapsed();
-    println!(
-        "| reopen, new process, files in the page cache: open | {} |",
-        time(opened)
-    );
-    println!(
-        "| … to the first answer (q02: {}) | {} |",
-        count(answer),
-        time(answered)
-    );
-    Ok(())
+    question.ask(&engine.snapshot(), "")?;
+    Ok(json!({"open_us": micros(opened), "first_answer_us": micros(started.elapsed())}))
 }
 
 /// All questions, warm.
-fn ask(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn ask(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     let engine = Engine::options()
         .threads(arguments.threads)
         .open_read_only(&arguments.store)?;
     let snapshot = engine.snapshot();
-    let stats = snapshot.stats();
-    let rows = stats.events.rows.max(1) as f64;
-    println!(
-        "| events, users | {}, {} |",
-        count(stats.events.rows),
-        count(stats.users.universe)
-    );
-    println!(
-        "| columns of events | {:.2} bytes/event in {} partitions |",
-        stats.events.bytes as f64 / rows,
-        stats.events.partitions.len()
-    );
-    println!(
-        "| indexes | {:.2} bytes/event |",
-        stats.indexes.bytes as f64 / rows
-    );
-    println!(
-        "| users and attributes | {:.2} bytes/event |",
-        stats.users.bytes as f64 / rows
-    );
-    println!(
-        "| everything that answers are read from | {:.2} bytes/event |",
-        stats.answer_bytes as f64 / rows
-    );
-
-    let user = middle_user(&snapshot)?;
-    let mut lines = Vec::new();
-    let mut answers = Map::new();
+    let user = member(&snapshot)?;
+    let mut figures = Map::new();
     for question in questions() {
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == question.id) {
-            continue;
+        if arguments.only.is_empty() || arguments.only.iter().any(|only| only == question.id) {
+            let figure = time_question(&question, &snapshot, &user, arguments.runs)?;
+            figures.insert(question.id.to_owned(), figure);
         }
-        // Once outside of the clock: checksums are checked and pages mapped on first touch.
-        let answer = match question.ask(&snapshot, &user) {
-            Ok(answer) => answer,
-            Err(error) => {
-                lines.push(format!(
-                    "| {} | {} | {error} | | |",
-                    question.id, question.title
-                ));
-                continue;
-            }
-        };
-        let mut times = Vec::with_capacity(arguments.runs);
-        for _ in 0..arguments.runs {
-            let started = Instant::now();
-            let again = question.ask(&snapshot, &user)?;
-            times.push(started.elapsed());
-            assert_eq!(
-                again, answer,
-                "{} answers differently the second time",
-                question.id
-            );
-        }
-        times.sort_unstable();
-        let (median, least) = (times[times.len() / 2], times[0]);
-        lines.push(format!(
-            "| {} | {} | {} | {} | {} |",
-            question.id,
-            question.title,
-            count(answer),
-            time(median),
-            time(least)
-        ));
-        answers.insert(
-            question.id.to_owned(),
-            json!({"answer": answer, "median_us": micros(median), "min_us": micros(least)}),
-        );
     }
     let memory = Memory::now();
-    println!(
-        "| resident after all questions | {} = {:.2} bytes/event, {} of it private |",
-        bytes(memory.resident),
-        memory.resident as f64 / rows,
-        bytes(memory.private)
-    );
-    println!("\n| | question | answer | median | min |\n|---|---|--:|--:|--:|");
-    for line in lines {
-        println!("{line}");
+    let stats = snapshot.stats();
+    // What the answers are, and what each read, outside of time and memory.
+    for question in questions() {
+        if let Some(figure) = figures.get_mut(question.id) {
+            look_into(&question, &snapshot, figure)?;
+        }
     }
-    println!(
-        "\nTimes are planning and evaluation. Not asked: {}.",
-        skipped()
-            .map(|(id, reason)| format!("{id} ({reason})"))
-            .join(", ")
-    );
-    if let Some(path) = &arguments.json {
-        let object = json!({"machine": machine(), "threads": arguments.threads, "questions": Value::Object(answers)});
-        fs::write(path, serde_json::to_string_pretty(&object)?)?;
+    Ok(json!({
+        "state": {
+            "events": stats.events.rows,
+            "users": stats.users.universe,
+            "partitions": stats.events.partitions.len(),
+            "column_bytes": stats.events.bytes,
+            "index_bytes": stats.indexes.bytes,
+            "user_bytes": stats.users.bytes,
+            "answer_bytes": stats.answer_bytes,
+            "resident_bytes": memory.resident,
+            "private_bytes": memory.private,
+        },
+        "memory_bandwidth": memory_bandwidth(arguments.threads),
+        "user": user,
+        "questions": Value::Object(figures),
+    }))
+}
+
+/// The times of one question: from its text, and where it is one segment also of its prepared plan.
+fn time_question(
+    question: &Question,
+    snapshot: &Snapshot,
+    user: &str,
+    runs: usize,
+) -> Result<Value, Box<dyn Error>> {
+    // Once outside of the clock: checksums are checked and pages mapped on first touch.
+    let answer = question.ask(snapshot, user)?;
+    let times = times(runs, || {
+        let again = question.ask(snapshot, user)?;
+        assert_eq!(again, answer, "{} answers otherwise now", question.id);
+        Ok(())
+    })?;
+    let mut figure = json!({
+        "title": question.title,
+        "answer": answer.to_json(),
+        "total": answer.total(),
+        "median_us": micros(times[times.len() / 2]),
+        "min_us": micros(times[0]),
+        "runs": times.len(),
+    });
+    if let Some(text) = question.segment() {
+        let prepared = snapshot.prepare(&text.parse::<Segment>()?, as_of())?;
+        let times = self::times(runs, || Ok(prepared.count().map(drop)?))?;
+        figure["prepared_median_us"] = json!(micros(times[times.len() / 2]));
     }
+    Ok(figure)
+}
+
+/// Ascending.
+fn times(
+    runs: usize,
+    mut work: impl FnMut() -> Result<(), crowdset::Error>,
+) -> Result<Vec<Duration>, Box<dyn Error>> {
+    let mut times = Vec::with_capacity(runs);
+    let all = Instant::now();
+    while times.len() < runs && (times.len() < FEW_RUNS || all.elapsed() < LONG) {
+        let started = Instant::now();
+        work()?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times)
+}
+
+/// Adds the members' fingerprint to a figure, and the rows and bytes that were read.
+fn look_into(
+    question: &Question,
+    snapshot: &Snapshot,
+    figure: &mut Value,
+) -> Result<(), Box<dyn Error>> {
+    let Some(text) = question.segment() else {
+        return Ok(());
+    };
+    let analysis = snapshot.analyze(&text.parse()?, as_of(), &crowdset::EvalOptions::default())?;
+    figure["answer"]["members"] = json!(fingerprint(analysis.audience()));
+    let nodes = analysis.nodes();
+    figure["rows"] = json!(nodes.iter().map(|node| node.rows).sum::<u64>());
+    figure["bytes"] = json!(nodes.iter().map(|node| node.bytes).sum::<u64>());
     Ok(())
 }
 
-/// The id in the middle of all ids.
-fn middle_user(snapshot: &Snapshot) -> Result<String, Box<dyn Error>> {
-    let everyone = snapshot.evaluate(&"everyone".parse()?, as_of())?;
-    Ok(everyone
-        .iter()
-        .nth(everyone.len() as usize / 2)
-        .unwrap_or_default()
-        .to_owned())
+/// CRC-32 of the ids, ascending, each with a line feed behind it: any engine can say it too.
+fn fingerprint(audience: &Audience) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for id in audience.iter() {
+        hasher.update(id.as_bytes());
+        hasher.update(b"\n");
+    }
+    hasher.finalize()
+}
+
+fn print_markdown(report: &Value) {
+    let state = &report["state"];
+    let rows = number(&state["events"]).max(1.0);
+    let per_event = |key: &str| format!("{:.2} bytes/event", number(&state[key]) / rows);
+    println!(
+        "{}; {} threads, {} runs, as of {}\n",
+        text(&report["machine"]),
+        report["threads"],
+        report["runs"],
+        text(&report["as_of"])
+    );
+    println!("| what | figure |\n|---|---|");
+    let line = |what: &str, figure: String| println!("| {what} | {figure} |");
+    if let Some(seconds) = report["load"]["seconds"].as_f64() {
+        let events = number(&report["load"]["events"]);
+        line(
+            "load, Parquet with JSON text, duplicates checked",
+            format!(
+                "{} events in {seconds:.1} s = {:.2} M events/s",
+                count(events as u64),
+                events / seconds / 1e6
+            ),
+        );
+        line(
+            "peak memory of the load",
+            bytes(&report["load"]["peak_bytes"]),
+        );
+    }
+    line("store on disk", bytes(&report["disk_bytes"]));
+    line(
+        "reopen, new process, files in the page cache: open",
+        time(&report["reopen"]["open_us"]),
+    );
+    line(
+        "… to the first answer (q02)",
+        time(&report["reopen"]["first_answer_us"]),
+    );
+    line(
+        "events, users, partitions",
+        format!(
+            "{}, {}, {}",
+            count(rows as u64),
+            count(number(&state["users"]) as u64),
+            state["partitions"]
+        ),
+    );
+    line("columns of events", per_event("column_bytes"));
+    line("indexes", per_event("index_bytes"));
+    line("users and attributes", per_event("user_bytes"));
+    line(
+        "everything that answers are read from",
+        per_event("answer_bytes"),
+    );
+    line(
+        "resident after all questions",
+        format!(
+            "{} = {}, {} of it private",
+            bytes(&state["resident_bytes"]),
+            per_event("resident_bytes"),
+            bytes(&state["private_bytes"])
+        ),
+    );
+    let bandwidth = number(&report["memory_bandwidth"]);
+    line(
+        "memory bandwidth, read in order by all threads",
+        format!("{:.1} GB/s", bandwidth / 1e9),
+    );
+    println!("\n| | question | answer | median | min | prepared | rows | bytes | of bandwidth |");
+    println!("|---|---|--:|--:|--:|--:|--:|--:|--:|");
+    for (id, figure) in report["questions"].as_object().into_iter().flatten() {
+        let read = figure["bytes"].as_f64();
+        let seconds = number(&figure["median_us"]) / 1e6;
+        let shown = |key: &str, show: fn(&Value) -> String| match &figure[key] {
+            Value::Null => String::new(),
+            value => show(value),
+        };
+        println!(
+            "| {id} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            text(&figure["title"]),
+            count(number(&figure["total"]) as u64),
+            time(&figure["median_us"]),
+            time(&figure["min_us"]),
+            shown("prepared_median_us", time),
+            shown("rows", |rows| count(number(rows) as u64)),
+            shown("bytes", bytes),
+            read.map(|read| format!("{:.0} %", 100.0 * read / seconds / bandwidth))
+                .unwrap_or_default(),
+        );
+    }
+    println!(
+        "\nTimes are reading the text, planning and evaluation; `prepared` is evaluation alone."
+    );
 }
 
 fn folder_bytes(folder: &Path) -> Result<u64, Box<dyn Error>> {
@@ -294,12 +391,20 @@ fn folder_bytes(folder: &Path) -> Result<u64, Box<dyn Error>> {
     Ok(sum)
 }
 
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(0.0)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
 fn micros(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e3
 }
 
-fn time(duration: Duration) -> String {
-    let micros = micros(duration);
+fn time(micros: &Value) -> String {
+    let micros = number(micros);
     match micros {
         ..1e3 => format!("{micros:.1} µs"),
         ..1e6 => format!("{:.2} ms", micros / 1e3),
@@ -307,11 +412,12 @@ fn time(duration: Duration) -> String {
     }
 }
 
-fn bytes(bytes: u64) -> String {
+fn bytes(bytes: &Value) -> String {
+    let bytes = number(bytes);
     match bytes {
-        0..1_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+        ..1e6 => format!("{:.0} kB", bytes / 1e3),
+        ..1e9 => format!("{:.0} MB", bytes / 1e6),
+        _ => format!("{:.2} GB", bytes / 1e9),
     }
 }
 
