@@ -32,17 +32,21 @@ class DuckDb(SqlPeer):
         columns = [f"x[{place + 1}] AS {path}" for place, path in enumerate(TEXTS)]
         columns += [f"(x[{paths.index(path) + 1}] :: DECIMAL(12, 2) * 100) :: INTEGER AS {path}" for path in MONEY]
         columns += [f"x[{paths.index(path) + 1}] :: INTEGER AS {path}" for path in INTEGERS]
-        execute(f"""CREATE TEMP TABLE raw AS SELECT uid, event_name AS name, epoch_ms("timestamp") AS ts, event_id,
+        # In a file of its own, which is thrown away: the enums' values are known after a first pass only.
+        staging = self.options.work / "staging.duckdb"
+        execute(f"ATTACH '{staging}' AS staging")
+        execute(f"""CREATE TABLE staging.raw AS SELECT uid, event_name AS name, epoch_ms("timestamp") AS ts, event_id,
             {', '.join(columns)} FROM (SELECT uid, event_name, "timestamp", event_id,
             json_extract_string(properties, [{', '.join(f"'$.{path}'" for path in paths)}]) AS x
             FROM '{tables}/events/*.parquet' JOIN us USING (user_id))""")
         casts = []
         for column in ["name", *TEXTS]:
-            execute(f"CREATE TYPE {column}_values AS ENUM (SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL ORDER BY 1)")
+            execute(f"CREATE TYPE {column}_values AS ENUM (SELECT DISTINCT {column} FROM staging.raw WHERE {column} IS NOT NULL ORDER BY 1)")
             casts.append(f"CAST({column} AS {column}_values) AS {column}")
         # Rows of one event in the order of time and then id: a later row is a later event.
-        execute(f"CREATE TABLE ev AS SELECT * EXCLUDE (event_id) REPLACE ({', '.join(casts)}) FROM raw ORDER BY name, ts, event_id")
-        execute("DROP TABLE raw")
+        execute(f"CREATE TABLE ev AS SELECT * EXCLUDE (event_id) REPLACE ({', '.join(casts)}) FROM staging.raw ORDER BY name, ts, event_id")
+        execute("DETACH staging")
+        staging.unlink()
         for column in ["account_type", *ATTRIBUTES]:
             execute(f"CREATE TYPE {column}_values AS ENUM (SELECT DISTINCT {column} FROM us WHERE {column} IS NOT NULL ORDER BY 1)")
             execute(f"ALTER TABLE us ALTER {column} TYPE {column}_values")

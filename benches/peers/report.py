@@ -1,7 +1,11 @@
-"""The table and the pictures of a run: Markdown and plain SVG. `report.py FOLDER` draws them again from results.json."""
+"""The table and the pictures of a run: Markdown and plain SVG.
+
+`report.py FOLDER [DOCUMENT]` draws them again from results.json, and puts the table into a document.
+"""
 
 import json
 import math
+import os
 import statistics
 import sys
 from html import escape
@@ -49,14 +53,31 @@ def write(results, folder):
     (folder / "load.svg").write_text(bars("Load: Parquet with JSON text, to the first answer; million events a second", loads(results)))
 
 
+def insert(results, folder, document):
+    """Puts the table and the pictures between the document's marks for as many events."""
+    begin = f"<!-- results: {results['crowdset']['state']['events']} events -->"
+    end = "<!-- end of results -->"
+    before, found, rest = document.read_text().partition(begin)
+    if not found or end not in rest:
+        sys.exit(f"{document} has no `{begin}` … `{end}` to put the table between")
+    after = rest.partition(end)[2]
+    near = Path(os.path.relpath(folder, document.parent)).as_posix()
+    pictures = "\n".join(f"![{name}]({near}/{name}.svg)" for name in ("queries", "memory", "load"))
+    document.write_text(f"{before}{begin}\n\n{table(results)}\n{pictures}\n\n{end}{after}")
+
+
 def milliseconds(micros):
     value = micros / 1e3
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
-def best_of(results, question):
-    """The fastest peer with the right answer: its name and time."""
-    told = [(peer["questions"][question]["median_us"], name_of(peer)) for peer in results["peers"]
+def times(factor):
+    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
+
+
+def best_of(results, question, figure="median_us"):
+    """The fastest peer with the right answer: its time and name."""
+    told = [(peer["questions"][question][figure], name_of(peer)) for peer in results["peers"]
             if peer["questions"].get(question, {}).get("equal")]
     return min(told, default=None)
 
@@ -67,12 +88,13 @@ def table(results):
     lines = [
         f"{events:,} events of {crowdset['state']['users']:,} users over 90 days; {crowdset['machine']}; {crowdset['threads']} threads;",
         f"{results['date']}, load average before the run {results['load_average']:.1f}. Medians of {crowdset['runs']} warm runs, in milliseconds.",
-        "**Bold** is the fastest; the last column is the fastest peer's time over Crowdset's.",
+        "**Bold** is the fastest. Factor: the fastest peer's time over Crowdset's; CPU: the same of processor time, which other",
+        "work on the machine disturbs less.",
         "",
-        "| | question | answer | Crowdset | " + " | ".join(name_of(peer) for peer in peers) + " | factor |",
-        "|---|---|--:|--:|" + "--:|" * (len(peers) + 1),
+        "| | question | answer | Crowdset | " + " | ".join(name_of(peer) for peer in peers) + " | factor | CPU |",
+        "|---|---|--:|--:|" + "--:|" * (len(peers) + 2),
     ]
-    factors, notes = [], []
+    factors, worked, notes = [], [], []
     for question, ours in crowdset["questions"].items():
         fastest = best_of(results, question)
         cells = []
@@ -96,17 +118,18 @@ def table(results):
         mine, factor = milliseconds(ours["median_us"]), ""
         if fastest:
             factors.append(fastest[0] / ours["median_us"])
-            factor = f"{factors[-1]:.1f}" if factors[-1] < 10 else f"{factors[-1]:,.0f}"
+            factor = times(factors[-1])
+            worked.append(best_of(results, question, "processor_us")[0] / ours["processor_us"])
             if factors[-1] >= 1:
                 mine = f"**{mine}**"
-        lines.append(f"| {question} | {ours['title']} | {ours['total']:,} | {mine} | " + " | ".join(cells) + f" | {factor} |")
+        lines.append(f"| {question} | {ours['title']} | {ours['total']:,} | {mine} | " + " | ".join(cells) + f" | {factor} | {times(worked[-1]) if fastest else ''} |")
     if factors:
         lost = [question for question in crowdset["questions"] if (best := best_of(results, question))
                 and best[0] < crowdset["questions"][question]["median_us"]]
         below = [question for question in crowdset["questions"] if (best := best_of(results, question))
                  and best[0] < 10 * crowdset["questions"][question]["median_us"]]
         lines += ["", f"Against the fastest peer of each question: geometric mean {statistics.geometric_mean(factors):.0f}, "
-                  f"smallest {min(factors):.1f}. Lost: {', '.join(lost) or 'none'}. Below 10: {', '.join(below) or 'none'}."]
+                  f"smallest {min(factors):.1f}; in processor time {statistics.geometric_mean(worked):.0f} and {min(worked):.1f}. Lost: {', '.join(lost) or 'none'}. Below 10: {', '.join(below) or 'none'}."]
     checked = sum(told.get("equal", False) for peer in peers for told in peer["questions"].values())
     lines += [f"{checked} answers of peers compared and equal: sizes, and for sets of users a checksum of all ids in order."]
     lines += ["", "| | load, s | M events/s | peak of the load, GB | resident after it, GB | on disk, GB |", "|---|--:|--:|--:|--:|--:|"]
@@ -207,4 +230,7 @@ def bars(title, rows):
 
 if __name__ == "__main__":
     into = Path(sys.argv[1])
-    write(json.loads((into / "results.json").read_text()), into)
+    told = json.loads((into / "results.json").read_text())
+    write(told, into)
+    if len(sys.argv) > 2:
+        insert(told, into, Path(sys.argv[2]))

@@ -3,7 +3,7 @@
 
     crowdset generate TABLES --users 200000 --events 10000000 --days 90 --seed 42
     cargo build --release -p crowdset-benches --bin measure
-    $(benches/peers/setup.sh) benches/peers/run.py TABLES --work FOLDER --out docs/performance
+    $(benches/peers/setup.sh) benches/peers/run.py TABLES --work FOLDER --out docs/performance/10m --document docs/PERFORMANCE.md
 
 Crowdset goes first, then each peer in a process of its own, one after the other. Every answer of a peer is compared
 with Crowdset's: sizes, and for sets of users a checksum of their ids in order. A peer that fails or takes too long
@@ -32,6 +32,7 @@ def main():
     parser.add_argument("tables", type=Path, help="folder that `crowdset generate` wrote")
     parser.add_argument("--work", type=Path, required=True, help="folder for the stores that are made; emptied before")
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json, the table and the pictures")
+    parser.add_argument("--document", type=Path, help="a Markdown file with marks for the table of so many events")
     parser.add_argument("--measure", type=Path, help="the program `measure`; default: target/release/measure")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=7)
@@ -70,6 +71,8 @@ def main():
         (options.out / "results.json").write_text(json.dumps(without_parameters(results), indent=1) + "\n")
     wrong = report.compare(results)
     report.write(results, options.out)
+    if options.document:
+        report.insert(results, options.out, options.document)
     for line in wrong:
         print("DIFFERENT:", line, file=sys.stderr)
     print(f"{options.out}: table.md, pictures, results.json")

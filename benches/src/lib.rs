@@ -11,6 +11,6 @@ mod question;
 mod sample;
 
 pub use generated::{Drawn, generated};
-pub use machine::{Memory, machine};
+pub use machine::{Memory, machine, processor_time};
 pub use question::{Answer, Question, Work, as_of, member, questions};
-pub use sample::{Sample, sample};
+pub use sample::{STORE_VARIABLE, Sample, sample};

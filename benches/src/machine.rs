@@ -1,6 +1,7 @@
 //! What the figures were measured on, and what the process holds.
 
 use std::fs;
+use std::time::Duration;
 
 /// Memory of this process in bytes, as Linux tells; all zero where it does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,19 @@ impl Memory {
             private: bytes("RssAnon"),
             peak: bytes("VmHWM"),
         }
+    }
+}
+
+/// The processor time of all threads of this process so far; zero where the system does not tell.
+pub fn processor_time() -> Duration {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+    #[cfg(not(unix))]
+    {
+        Duration::ZERO
     }
 }
 

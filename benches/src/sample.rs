@@ -9,7 +9,7 @@ use crowdset_generate::{GenerateOptions, generate};
 use tempfile::TempDir;
 
 /// Names the store to measure; made by `crowdset load` from the tables of `crowdset generate`.
-const STORE_VARIABLE: &str = "CROWDSET_BENCH_STORE";
+pub const STORE_VARIABLE: &str = "CROWDSET_BENCH_STORE";
 
 /// A store to measure. A small one that was made here is removed when this is dropped.
 #[derive(Debug)]

@@ -493,6 +493,9 @@ pub(crate) struct Explain {
     /// Answer the segment and show rows, bytes and time of each node.
     #[arg(long)]
     pub(crate) analyze: bool,
+    /// Also draw what each node took as a picture.
+    #[arg(long, value_name = "FILE", requires = "analyze")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 /// Words of `why`.

@@ -64,6 +64,13 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     format!("{share:.1} %")
 }
 
+/// A ratio in per cent: `12.3 %`; whole from 100 on.
+pub(crate) fn ratio(value: f64) -> String {
+    let percent = value * 100.0;
+    let places = usize::from(percent < 99.95);
+    format!("{percent:.places$} %")
+}
+
 /// A table without lines, its named columns flushed right.
 pub(crate) fn table(head: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();

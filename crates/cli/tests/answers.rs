@@ -257,10 +257,42 @@ fn explain_shows_the_plan_and_what_it_cost() {
             .is_some_and(|children| children.len() == 2),
         "{object}"
     );
+    assert!(object["memory_bandwidth"].as_f64() > Some(0.0), "{object}");
+    let profile = &object["plan"]["children"][0]["profile"];
+    for key in [
+        "answered_by",
+        "users",
+        "chunks",
+        "chunks_skipped",
+        "rows",
+        "rows_skipped",
+        "bytes",
+        "index_sets",
+        "pruned",
+        "time_us",
+        "bytes_per_second",
+        "bandwidth_share",
+    ] {
+        assert!(profile.get(key).is_some(), "{key}: {object}");
+    }
+}
+
+#[test]
+fn explain_draws_what_each_condition_cost() {
+    let world = World::with_store();
+    let segment = "account_type = 'free' and count(purchase where amount < 5, last 30 days) >= 2";
+    let of = ["explain", "store", segment, "--as-of", AS_OF];
+    let asked = [&of[..], &["--analyze", "--svg", "cost.svg"]].concat();
+    world.ok(&asked);
+    let svg = std::fs::read_to_string(world.path("cost.svg")).unwrap();
     assert!(
-        object["plan"]["children"][0]["profile"]["time_us"].is_number(),
-        "{object}"
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
     );
+    assert!(svg.contains("where amount &lt; 5"), "{svg}");
+    assert!(!svg.contains("< 5"), "{svg}");
+    let refused = world.run(&[&of[..], &["--svg", "cost.svg"]].concat());
+    assert_eq!(refused.status, 2, "{}", refused.err);
 }
 
 #[test]

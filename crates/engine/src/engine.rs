@@ -136,6 +136,7 @@ impl Engine {
         options: EngineOptions,
         access: Access,
     ) -> Result<Self, OpenError> {
+        let _span = tracing::debug_span!("open").entered();
         let failed = |source| OpenError::Storage {
             path: Some(path.to_owned()),
             source,
@@ -218,6 +219,7 @@ impl Engine {
         if self.access == Access::Read {
             return Err(LoadError::ReadOnly);
         }
+        let _span = tracing::debug_span!("load").entered();
         self.as_writer(|_, _| {
             let load = || load::load(&self.directory, tables, options);
             match &self.pool {

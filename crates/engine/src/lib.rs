@@ -94,7 +94,7 @@ pub use why::{NextChange, Why, WhyKind, WhyNode};
 
 pub use arrow;
 pub use crowdset_executor::{
-    Control, EvalError, ExecOptions, FoundEvent, Kernels, Miss, NodeProfile, Path, Place,
+    Control, EvalError, ExecOptions, FoundEvent, Kernels, Miss, NodeProfile, Path, Place, Profile,
 };
 pub use crowdset_query::{
     Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,

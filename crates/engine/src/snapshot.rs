@@ -218,6 +218,7 @@ impl Snapshot {
         as_of: AsOf,
         options: &EvalOptions,
     ) -> Result<Prepared, EvaluateError> {
+        let _span = tracing::debug_span!("plan").entered();
         let plan = plan(
             segment,
             self.state.catalog(),
@@ -460,7 +461,7 @@ impl Prepared {
         let (state, options) = (&self.snapshot.state, &self.options);
         state.touch_ids()?;
         let started = Instant::now();
-        let (set, nodes) =
+        let (set, profile) =
             self.snapshot
                 .on_pool(self.plan.root.cost_rows, options, |execution| {
                     executor::profile(&state.dataset, &self.plan, execution, &options.control)
@@ -469,7 +470,7 @@ impl Prepared {
         Ok(Analysis {
             plan: Arc::clone(&self.plan),
             audience: self.audience(set),
-            nodes,
+            profile,
             elapsed,
         })
     }

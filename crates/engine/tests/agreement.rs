@@ -226,7 +226,7 @@ fn every_path_is_taken() {
             let analysis = snapshot
                 .analyze(&segment, AsOf::at(as_of), &EvalOptions::default())
                 .expect("an analysis");
-            taken.extend(analysis.nodes().iter().map(|node| node.path));
+            taken.extend(analysis.profile().nodes.iter().map(|node| node.path));
         }
     }
     for path in [

@@ -3,9 +3,10 @@
 use crate::audience::{Audience, Part};
 use crate::control::Control;
 use crate::dataset::Dataset;
-use crate::profile::{NodeProfile, Tally};
+use crate::profile::{NodeProfile, Profile, Tally};
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
+use crate::scratch::Scratch;
 use crate::{EvalError, ExecOptions};
 use crowdset_query::Plan;
 
@@ -45,8 +46,10 @@ pub fn evaluate_many(
 ) -> Result<Vec<Audience>, EvalError> {
     let _span = tracing::debug_span!("evaluate", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
-    collect_audiences(dataset, &program, plans.len(), &schedule, control)
+    let (program, tallies) = Program::new(dataset, plans, options, &schedule, control, purpose())?;
+    let audiences = collect_audiences(dataset, &program, plans.len(), &schedule, control)?;
+    tell(&program, tallies, schedule);
+    Ok(audiences)
 }
 
 /// How many users each plan selects: [`evaluate_many`] without making the sets.
@@ -62,11 +65,13 @@ pub fn count_many(
 ) -> Result<Vec<u64>, EvalError> {
     let _span = tracing::debug_span!("count", plans = plans.len()).entered();
     let schedule = Schedule::new(*options);
-    let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
-    program.count(&schedule, control)
+    let (program, tallies) = Program::new(dataset, plans, options, &schedule, control, purpose())?;
+    let counts = program.count(&schedule, control)?;
+    tell(&program, tallies, schedule);
+    Ok(counts)
 }
 
-/// The users a plan selects, and what each of its nodes took, in order of the nodes' numbers.
+/// The users a plan selects, and what that took, node by node.
 ///
 /// # Errors
 ///
@@ -76,9 +81,9 @@ pub fn profile(
     plan: &Plan,
     options: &ExecOptions,
     control: &Control,
-) -> Result<(Audience, Vec<NodeProfile>), EvalError> {
+) -> Result<(Audience, Profile), EvalError> {
     let schedule = Schedule::new(*options);
-    let (program, mut tallies) = Program::new(
+    let (program, tallies) = Program::new(
         dataset,
         &[plan],
         options,
@@ -90,19 +95,66 @@ pub fn profile(
     let audience = audiences
         .pop()
         .unwrap_or_else(|| Audience::nobody(dataset.users.clone()));
-    for scratch in schedule.into_scratches() {
+    let scratches = schedule.into_scratches();
+    let workers = scratches.len();
+    let chunks = dataset.users.chunks() as u64;
+    let mut nodes: Vec<NodeProfile> = in_all(tallies, &scratches)
+        .iter()
+        .zip(program.paths())
+        .map(|(tally, (node, path))| tally.profile(node.id, path, chunks))
+        .collect();
+    nodes.sort_unstable_by_key(|profile| profile.node);
+    let profile = Profile {
+        nodes,
+        chunks,
+        workers,
+    };
+    Ok((audience, profile))
+}
+
+/// The target of the events that tell a host what each node took.
+const NODE_TARGET: &str = "crowdset::node";
+
+/// Whether a host listens to what nodes take: then they are timed.
+fn purpose() -> Purpose {
+    if tracing::enabled!(target: NODE_TARGET, tracing::Level::DEBUG) {
+        Purpose::Profile
+    } else {
+        Purpose::Answer
+    }
+}
+
+/// Tells a host that listens what each node took.
+fn tell(program: &Program<'_>, tallies: Vec<Tally>, schedule: Schedule) {
+    if purpose() != Purpose::Profile {
+        return;
+    }
+    let tallies = in_all(tallies, &schedule.into_scratches());
+    for (tally, (node, path)) in tallies.iter().zip(program.paths()) {
+        tracing::debug!(
+            target: NODE_TARGET,
+            node = node.id,
+            text = %node.label(),
+            answered_by = %path,
+            users = tally.users,
+            rows = tally.rows,
+            rows_skipped = tally.rows_skipped,
+            bytes = tally.bytes,
+            chunks = tally.chunks,
+            nanos = tally.nanos,
+            "node"
+        );
+    }
+}
+
+/// What was tallied while binding and by all workers.
+fn in_all(mut tallies: Vec<Tally>, scratches: &[Scratch]) -> Vec<Tally> {
+    for scratch in scratches {
         for (total, tally) in tallies.iter_mut().zip(&scratch.tallies) {
             total.add(tally);
         }
     }
-    let mut profiles: Vec<NodeProfile> = program
-        .paths()
-        .into_iter()
-        .zip(&tallies)
-        .map(|((node, path), tally)| Tally::profile(tally, node, path))
-        .collect();
-    profiles.sort_unstable_by_key(|profile| profile.node);
-    Ok((audience, profiles))
+    tallies
 }
 
 fn collect_audiences(

@@ -8,6 +8,7 @@ use crate::filter::{Filter, RowContext};
 use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::summary::End;
+use crate::value::Values;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions, Path};
@@ -38,7 +39,13 @@ pub(crate) struct Source<'a> {
     share: f64,
     /// Whether the window holds every row of the stream.
     is_covered: bool,
+    /// Bytes that the condition reads for each row beside user and filter, for profiles.
+    value_bytes: u64,
 }
+
+/// Bytes of a row's user and, in most streams, of its time.
+const USER_BYTES: u64 = 2;
+pub(crate) const TIME_BYTES: u64 = 4;
 
 /// The events of a condition.
 pub(crate) struct Events<'a> {
@@ -104,6 +111,14 @@ impl<'a> Events<'a> {
         self
     }
 
+    /// The condition reads the time of every row.
+    pub(crate) fn with_times(mut self) -> Self {
+        for source in &mut self.sources {
+            source.value_bytes = TIME_BYTES;
+        }
+        self
+    }
+
     /// Whether windows are the users' own.
     pub(crate) fn is_anchored(&self) -> bool {
         self.anchor.is_some()
@@ -133,6 +148,14 @@ impl<'a> Events<'a> {
     /// The window that is the same for all users.
     pub(crate) fn window(&self) -> TimeRange {
         self.window
+    }
+
+    /// The condition reads these columns, one for each source.
+    pub(crate) fn with_values(mut self, values: &[Values<'_>]) -> Self {
+        for (source, values) in self.sources.iter_mut().zip(values) {
+            source.value_bytes = values.bytes_per_row();
+        }
+        self
     }
 
     /// The events of a range that is the same for all users.
@@ -177,6 +200,7 @@ impl<'a> Events<'a> {
                     sets,
                     share,
                     is_covered,
+                    value_bytes: 0,
                 });
             }
         }
@@ -288,6 +312,7 @@ impl<'a> Events<'a> {
             for source in self.sources.iter().filter(|source| source.is_answered()) {
                 source.or_sets(chunk, found);
                 pass.tally.index_sets += 1;
+                source.skip_all_but(pass, 0);
             }
         }
         let wanted_len = words::count(wanted);
@@ -300,6 +325,7 @@ impl<'a> Events<'a> {
             }
             if self.options.prune && !source.may_match(chunk, wanted, wanted_len) {
                 pass.tally.pruned += 1;
+                source.skip_all_but(pass, 0);
                 continue;
             }
             self.scan_source(pass, position, bounds, &mut |rows| {
@@ -322,6 +348,7 @@ impl<'a> Events<'a> {
         let cut = days.cut(self.window);
         for users in days.days(pass.machine, pass.chunk, cut.whole) {
             words::or(found, users);
+            pass.tally.bytes += size_of_val(users) as u64;
         }
         for edge in cut.edges {
             if self.options.short_circuit && words::covers(found, wanted) {
@@ -333,12 +360,19 @@ impl<'a> Events<'a> {
 
     /// Who did it last in the window did it; who did it last before it did not. `open` is left with
     /// those who did it after it.
-    fn did_last(&self, last: &Edge<'_>, pass: &ChunkPass<'_>, open: &mut Words, found: &mut Words) {
+    fn did_last(
+        &self,
+        last: &Edge<'_>,
+        pass: &mut ChunkPass<'_>,
+        open: &mut Words,
+        found: &mut Words,
+    ) {
         let (machine, chunk) = (pass.machine, pass.chunk);
         // Making it costs more than this scan.
         let Some(numbers) = last.known_numbers(chunk) else {
             return;
         };
+        pass.tally.bytes += size_of_val(numbers) as u64;
         let before = last.rows_before(chunk, self.window.from);
         let until = last.rows_before(chunk, self.window.to);
         if before < until {
@@ -363,6 +397,7 @@ impl<'a> Events<'a> {
         let Some(numbers) = last.numbers(pass.machine, pass.chunk) else {
             return;
         };
+        pass.tally.bytes += size_of_val(numbers) as u64;
         let times = last.times(pass.chunk);
         let asked = *open;
         open.fill(0);
@@ -429,6 +464,7 @@ impl<'a> Events<'a> {
         for (position, source) in self.sources.iter().enumerate() {
             if self.options.prune && !source.may_match(pass.chunk, wanted, wanted_len) {
                 pass.tally.pruned += 1;
+                source.skip_all_but(pass, 0);
                 continue;
             }
             self.scan_source(pass, position, bounds, visit);
@@ -481,6 +517,7 @@ impl<'a> Events<'a> {
         } else {
             source.stream.rows_in(pass.chunk, range)
         };
+        source.skip_all_but(pass, rows.len());
         source.visit(pass, position, rows, bounds, visit);
     }
 }
@@ -512,6 +549,19 @@ impl Source<'_> {
     /// Whether the index alone says who has a row that counts.
     fn is_answered(&self) -> bool {
         self.is_covered && self.sets.is_some()
+    }
+
+    /// Notes that so many rows of the chunk are read.
+    pub(crate) fn read(&self, pass: &mut ChunkPass<'_>, rows: usize) {
+        pass.tally.rows += rows as u64;
+        pass.tally.bytes +=
+            rows as u64 * (USER_BYTES + self.value_bytes + self.filter.bytes_per_row());
+    }
+
+    /// Notes that no other rows of the chunk need be read than so many.
+    pub(crate) fn skip_all_but(&self, pass: &mut ChunkPass<'_>, rows: usize) {
+        let all = self.stream.chunk_rows(pass.chunk).len();
+        pass.tally.rows_skipped += all.saturating_sub(rows) as u64;
     }
 
     fn cost_rows(&self) -> u64 {
@@ -560,13 +610,14 @@ impl Source<'_> {
         bounds: Option<&UserBounds>,
         visit: &mut dyn FnMut(&Rows<'_>),
     ) {
+        self.read(pass, rows.len());
         if rows.is_empty() {
             return;
         }
         let users = self.stream.users();
-        let time_bytes = if bounds.is_some() { 4 } else { 0 };
-        pass.tally.rows += rows.len() as u64;
-        pass.tally.bytes += rows.len() as u64 * (2 + time_bytes + self.filter.bytes_per_row());
+        if bounds.is_some() {
+            pass.tally.bytes += rows.len() as u64 * TIME_BYTES;
+        }
         if bounds.is_none() && matches!(self.filter, Filter::Always) {
             visit(&Rows {
                 source: position,

@@ -65,5 +65,5 @@ pub use one::{
     contains, event_instants,
 };
 pub use options::{ExecOptions, Kernels};
-pub use profile::{NodeProfile, Path};
+pub use profile::{NodeProfile, Path, Profile};
 pub use summary::{Summaries, SummaryPolicy};

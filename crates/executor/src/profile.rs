@@ -1,6 +1,8 @@
 //! What an evaluation did, node by node.
 
-/// How a condition was answered.
+use std::fmt;
+
+/// How a condition was answered. Shown as one word, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Path {
@@ -20,6 +22,31 @@ pub enum Path {
     Rank,
 }
 
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Algebra => "algebra",
+            Self::Index => "index",
+            Self::Summary => "summary",
+            Self::Scan => "scan",
+            Self::Column => "column",
+            Self::History => "history",
+            Self::Rank => "rank",
+        })
+    }
+}
+
+/// What answering a plan took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What each node took, in order of the nodes' numbers.
+    pub nodes: Vec<NodeProfile>,
+    /// Chunks of users in all.
+    pub chunks: u64,
+    /// Threads that worked on it.
+    pub workers: usize,
+}
+
 /// What answering one node took, in all chunks together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeProfile {
@@ -27,11 +54,16 @@ pub struct NodeProfile {
     pub node: u32,
     /// How it was answered.
     pub path: Path,
-    /// Chunks of users for which it was worked out; the others did not need it.
+    /// Chunks of users for which it was worked out.
     pub chunks: u64,
+    /// Chunks that did not need it: other conditions had decided about everybody in them.
+    pub chunks_skipped: u64,
     /// Rows of events read.
     pub rows: u64,
-    /// Bytes of columns read for these rows.
+    /// Rows of the same events that were not read in the chunks worked out: outside of the window, or
+    /// the index knew enough. Partitions outside of the window are not counted.
+    pub rows_skipped: u64,
+    /// Bytes of columns read for these rows: users, times and values, as far as each was needed.
     pub bytes: u64,
     /// Index sets read, one per chunk and term.
     pub index_sets: u64,
@@ -48,6 +80,7 @@ pub struct NodeProfile {
 pub(crate) struct Tally {
     pub(crate) chunks: u64,
     pub(crate) rows: u64,
+    pub(crate) rows_skipped: u64,
     pub(crate) bytes: u64,
     pub(crate) index_sets: u64,
     pub(crate) pruned: u64,
@@ -59,6 +92,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.chunks += other.chunks;
         self.rows += other.rows;
+        self.rows_skipped += other.rows_skipped;
         self.bytes += other.bytes;
         self.index_sets += other.index_sets;
         self.pruned += other.pruned;
@@ -66,10 +100,11 @@ impl Tally {
         self.users += other.users;
     }
 
-    pub(crate) fn profile(&self, node: u32, path: Path) -> NodeProfile {
+    pub(crate) fn profile(&self, node: u32, path: Path, chunks_in_all: u64) -> NodeProfile {
         let Self {
             chunks,
             rows,
+            rows_skipped,
             bytes,
             index_sets,
             pruned,
@@ -80,7 +115,9 @@ impl Tally {
             node,
             path,
             chunks,
+            chunks_skipped: chunks_in_all.saturating_sub(chunks),
             rows,
+            rows_skipped,
             bytes,
             index_sets,
             pruned,

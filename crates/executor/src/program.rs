@@ -305,10 +305,10 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// Each node's number in its plan and how it was answered, in order of tallies.
-    pub(crate) fn paths(&self) -> Vec<(u32, Path)> {
-        let mut paths = vec![(0, Path::Algebra); self.nodes];
-        let mut rest: Vec<&Node<'_>> = self.roots.iter().collect();
+    /// Each node of the plans and how it was answered, in order of tallies.
+    pub(crate) fn paths(&self) -> Vec<(&'a PlanNode, Path)> {
+        let mut paths = Vec::with_capacity(self.nodes);
+        let mut rest: Vec<&Node<'a>> = self.roots.iter().collect();
         while let Some(node) = rest.pop() {
             let path = match &node.kind {
                 NodeKind::Everyone | NodeKind::Nobody => Path::Algebra,
@@ -322,9 +322,11 @@ impl<'a> Program<'a> {
                 }
                 NodeKind::Condition(index) => self.conditions[*index].condition.path(),
             };
-            paths[node.slot] = (node.plan.id, path);
+            paths.push((node.slot, node.plan, path));
         }
-        paths
+        paths.sort_unstable_by_key(|&(slot, ..)| slot);
+        let in_order = paths.into_iter();
+        in_order.map(|(_, plan, path)| (plan, path)).collect()
     }
 }
 

@@ -78,4 +78,18 @@ impl<'a> Values<'a> {
     pub(crate) fn parts(&self) -> &'a [ColumnPart] {
         self.column.map_or(&[], |column| &column.parts)
     }
+
+    /// Bytes of a row's value in all parts, for profiles; bits are not counted.
+    pub(crate) fn bytes_per_row(&self) -> u64 {
+        let width = |part: &ColumnPart| match &part.data {
+            PartData::Bool(_) => 0,
+            PartData::Float(_) => 8,
+            PartData::Integer { offsets: codes, .. }
+            | PartData::Decimal { offsets: codes, .. }
+            | PartData::Time { offsets: codes, .. }
+            | PartData::Text { codes, .. }
+            | PartData::Array { codes, .. } => codes.width() as u64,
+        };
+        self.parts().iter().map(width).sum()
+    }
 }

@@ -334,10 +334,10 @@ fn check(seed: u64, world: &World, segments: usize) {
                 "seed {seed}, {options:?}, as of {as_of}: {segment}"
             );
         }
-        let (profiled, nodes) =
+        let (profiled, taken) =
             profile(&data, &plan, &options[127], &control).expect("sound bytes");
         assert_eq!(profiled, first);
-        assert_eq!(nodes.len(), plan.node_count as usize, "{segment}");
+        assert_eq!(taken.nodes.len(), plan.node_count as usize, "{segment}");
         let ordinals = data.users.ordinals();
         // Every user of a small world, some of a large one.
         let step = (ordinals / 16).max(1);

@@ -1,7 +1,8 @@
 //! `crowdset demo`: the main job on the sample of a checkout.
 
 use crate::args::Demo;
-use crate::commands::{explain, load};
+use crate::commands::explain::Cost;
+use crate::commands::load;
 use crate::failure::Failure;
 use crate::meaning::Meaning;
 use crate::output;
@@ -122,22 +123,23 @@ pub(crate) fn run(args: &Demo, meaning: &mut Meaning) -> Result<(), Failure> {
 
     let answers = ask(&engine, as_of, meaning)?;
     let explained = parse(QUESTIONS[0].1)?;
-    let analysis = engine
+    let prepared = engine
         .snapshot()
-        .analyze(&explained, as_of, &meaning.options())
+        .prepare_with(&explained, as_of, &meaning.options())
         .map_err(crowdset::Error::from)?;
+    let cost = Cost::of(&prepared, meaning.threads)?;
     if meaning.json {
         let object = json!({
             "as_of": as_of.to_string(),
             "load": report,
             "reopen_us": reopened.as_micros(),
             "segments": answers,
-            "analysis": explain::analysis_json(&analysis),
+            "analysis": cost.to_json(),
         });
         return output::print_json(&mut meaning.out, &object);
     }
     writeln!(meaning.out, "What one answer cost: {}\n", QUESTIONS[0].1)?;
-    explain::print_analysis(&analysis, &mut meaning.out)?;
+    cost.print(&mut meaning.out)?;
     writeln!(
         meaning.out,
         "\nYour own segment on the same data:\n  crowdset count {} \"did(order_placed, last 30 days)\" --as-of {SAMPLE_END}",

@@ -62,6 +62,7 @@ impl<'a> Distinct<'a> {
                     .iter()
                     .all(|part| matches!(part.data, PartData::Text { .. } | PartData::Array { .. }))
         });
+        let events = events.with_values(&values);
         let keys = if is_coded {
             Self::codes(&values)
         } else {

@@ -86,6 +86,7 @@ impl<'a> Numeric<'a> {
         } else {
             1
         };
+        let events = events.with_values(&values);
         let scaled = Scaled::new(&values, i128::from(rows_max.max(1)));
         Ok(Self {
             function,

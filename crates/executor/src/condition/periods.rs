@@ -50,7 +50,7 @@ impl<'a> Calendar<'a> {
         events: &'a PlanEvents,
     ) -> Result<Self, EvalError> {
         let plan = events;
-        let events = Events::bind(binder, plan)?;
+        let events = Events::bind(binder, plan)?.with_times();
         let (first, last) = span(&events);
         let aligned = |origin: i64, length: i64| {
             let start = (first - origin).div_euclid(length) * length + origin;
@@ -349,7 +349,7 @@ impl<'a> Slices<'a> {
         events: &'a PlanEvents,
     ) -> Result<Self, EvalError> {
         Ok(Self {
-            events: Events::bind(binder, events)?,
+            events: Events::bind(binder, events)?.with_times(),
             length: length.0.max(1),
             each,
             end: events.window.range.to.0,

@@ -12,7 +12,7 @@ use super::linked::Binding;
 use crate::EvalError;
 use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
-use crate::events::Events;
+use crate::events::{Events, TIME_BYTES};
 use crate::kernel::BLOCK;
 use crate::pass::ChunkPass;
 use crate::words::{self, Words};
@@ -161,14 +161,19 @@ impl<'a> Sequence<'a> {
             let (looker, position) = lookers[0];
             let source = &self.lookers[looker].sources[position];
             let rows = source.stream.rows_in(pass.chunk, source.range);
-            pass.tally.rows += rows.len() as u64;
+            source.read(pass, rows.len());
+            source.skip_all_but(pass, rows.len());
+            let others = lookers[1..].iter();
+            let filters = others.map(|&(looker, position)| {
+                let source = &self.lookers[looker].sources[position];
+                source.filter.bytes_per_row()
+            });
+            pass.tally.bytes += rows.len() as u64 * (TIME_BYTES + filters.sum::<u64>());
             for start in rows.clone().step_by(BLOCK) {
                 let block = start..rows.end.min(start + BLOCK);
                 let len = block.len();
-                pass.tally.bytes += len as u64 * 6;
                 for (mask, &(looker, position)) in masks.iter_mut().zip(lookers) {
                     let source = &self.lookers[looker].sources[position];
-                    pass.tally.bytes += len as u64 * source.filter.bytes_per_row();
                     source.mask(pass, block.clone(), bounds, &mut mask[..len]);
                 }
                 source.read_times(block.clone(), &mut times[..len]);
