@@ -20,6 +20,11 @@ pub struct Stats {
     pub answer_bytes: u64,
     /// The same per event; `None` without events.
     pub answer_bytes_per_event: Option<f64>,
+    /// Bytes that queries to this state made of its rows and keep in memory until they are wanted for
+    /// something else: first and last rows, active days.
+    pub summary_bytes: u64,
+    /// The most that these ever are.
+    pub summary_bytes_max: u64,
     /// Bytes of all files of the store by kind, the durable tables included; in memory only those
     /// that answers are read from.
     pub files: Vec<FileStats>,
@@ -200,6 +205,8 @@ impl Stats {
             indexes,
             answer_bytes,
             answer_bytes_per_event,
+            summary_bytes: state.dataset.summaries.bytes(),
+            summary_bytes_max: state.dataset.summaries.policy().bytes_max,
             files: state.file_stats(),
         }
     }

@@ -20,6 +20,9 @@ pub struct ExecOptions {
     /// Answer from what is kept of the rows once a query asked for it ([`crate::Summaries`]): first and
     /// last rows, active days.
     pub use_summaries: bool,
+    /// Merge the rows of a sequence's steps in order of time where no row fits two of them, instead of
+    /// gathering them by user.
+    pub funnels: bool,
     /// Skip partitions and chunks that cannot hold a match.
     pub prune: bool,
     /// Stop a condition's parts as soon as its answer is known for every user of a chunk, and work
@@ -38,6 +41,7 @@ impl Default for ExecOptions {
             parallel: true,
             use_index: true,
             use_summaries: true,
+            funnels: true,
             prune: true,
             short_circuit: true,
             families: true,

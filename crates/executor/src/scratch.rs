@@ -1,7 +1,7 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
 use crate::answered::Answered;
-use crate::condition::{Gathered, Linked, SLOTS};
+use crate::condition::{Gathered, Linked, Merging, SLOTS};
 use crate::family::Sorted;
 use crate::words::Words;
 use crowdset_types::{CHUNK_USERS, Number};
@@ -54,6 +54,7 @@ pub(crate) struct Scratch {
     /// A few values of each user.
     pub(crate) slots: Vec<[u32; SLOTS]>,
     pub(crate) gathered: Gathered,
+    pub(crate) merging: Merging,
     pub(crate) linked: Linked,
     pub(crate) wide_pairs: Vec<(u16, u128)>,
     /// Answers that are asked for again, for the chunk at hand.

@@ -284,7 +284,7 @@ fn ids(audience: &Audience) -> Vec<String> {
 
 /// Everything on, everything off, and each switch alone against either.
 fn all_options() -> Vec<ExecOptions> {
-    (0..128_u32)
+    (0..256_u32)
         .map(|bits| ExecOptions {
             parallel: bits & 1 != 0,
             use_index: bits & 2 != 0,
@@ -292,6 +292,7 @@ fn all_options() -> Vec<ExecOptions> {
             short_circuit: bits & 8 != 0,
             families: bits & 32 != 0,
             use_summaries: bits & 64 != 0,
+            funnels: bits & 128 != 0,
             kernels: if bits & 16 != 0 {
                 Kernels::Simd
             } else {
@@ -319,7 +320,7 @@ fn check(seed: u64, world: &World, segments: usize) {
         let Ok(expected) = reference.evaluate(&segment, as_of) else {
             continue;
         };
-        let first = evaluate(&data, &plan, &options[127], &control).expect("sound bytes");
+        let first = evaluate(&data, &plan, &options[255], &control).expect("sound bytes");
         assert_eq!(
             ids(&first),
             expected,
@@ -335,7 +336,7 @@ fn check(seed: u64, world: &World, segments: usize) {
             );
         }
         let (profiled, taken) =
-            profile(&data, &plan, &options[127], &control).expect("sound bytes");
+            profile(&data, &plan, &options[255], &control).expect("sound bytes");
         assert_eq!(profiled, first);
         assert_eq!(taken.nodes.len(), plan.node_count as usize, "{segment}");
         let ordinals = data.users.ordinals();
@@ -368,8 +369,8 @@ fn check(seed: u64, world: &World, segments: usize) {
         plans.push((plan, first));
     }
     let together: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
-    let audiences = evaluate_many(&data, &together, &options[127], &control).expect("sound bytes");
-    let counts = count_many(&data, &together, &options[125], &control).expect("sound bytes");
+    let audiences = evaluate_many(&data, &together, &options[255], &control).expect("sound bytes");
+    let counts = count_many(&data, &together, &options[253], &control).expect("sound bytes");
     for ((audience, count), (_, alone)) in audiences.iter().zip(counts).zip(&plans) {
         assert_eq!(audience, alone);
         assert_eq!(count, alone.len());
@@ -402,9 +403,9 @@ fn check_kin(seed: u64, world: &World, segments: usize) {
     let options = all_options();
     let scanning = ExecOptions {
         use_index: false,
-        ..options[127]
+        ..options[255]
     };
-    for options in [options[127], scanning, *rng.pick(&options)] {
+    for options in [options[255], scanning, *rng.pick(&options)] {
         let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
         let counts = count_many(&data, &plans, &options, &control).expect("sound bytes");
         for ((audience, count), (segment, plan, expected)) in

@@ -315,6 +315,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
             short_circuit: is_on(4),
             families: is_on(6),
             use_summaries: is_on(7),
+            funnels: is_on(8),
             kernels: if is_on(5) {
                 Kernels::Simd
             } else {
@@ -326,7 +327,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
 }
 
 /// How many settings [`switches`] has.
-pub(crate) const SWITCHES: u64 = 256;
+pub(crate) const SWITCHES: u64 = 512;
 
 /// The members' ids, or the whole message of the error.
 pub(crate) fn answer(

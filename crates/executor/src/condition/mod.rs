@@ -4,6 +4,7 @@ mod arithmetic;
 mod bucket;
 mod chains;
 mod distinct;
+mod funnel;
 mod history;
 mod hops;
 mod linked;
@@ -20,6 +21,7 @@ pub(crate) use arithmetic::Comparison;
 pub(crate) use bucket::Bucket;
 pub(crate) use chains::Gathered;
 pub(crate) use distinct::{SLOTS, key as distinct_key};
+pub(crate) use funnel::Merging;
 pub(crate) use history::{Changed, Held};
 pub(crate) use linked::Linked;
 pub(crate) use measure::{

@@ -4,10 +4,12 @@
 //! Users that lack a step drop out first, by index or scan. Of the others, events are gathered in
 //! order of time, and for every number of steps taken the latest instant at which such a chain can
 //! have begun is kept: of two chains of one length the later begun is never worse. So any choice of
-//! events counts, not only the greedy one, and the work is steps times events. Sequences that bind
-//! their steps further go the way of [`super::hops`].
+//! events counts, not only the greedy one, and the work is steps times events. Where no row fits two
+//! steps, rows are merged instead of gathered by user ([`super::funnel`]). Sequences that bind their
+//! steps further go the way of [`super::hops`].
 
 use super::chains::{Chains, Gathered};
+use super::funnel::Funnel;
 use super::linked::Binding;
 use crate::EvalError;
 use crate::anchor::{Anchor, UserBounds};
@@ -33,6 +35,8 @@ pub(crate) struct Sequence<'a> {
     streams: Vec<Lookers>,
     /// What binds steps, if something does.
     binding: Option<Binding<'a>>,
+    /// Otherwise: whether no row fits two steps, so that rows can be merged.
+    funnel: Option<Funnel>,
 }
 
 /// Who looks at a stream, and the stream's position among each one's sources.
@@ -86,7 +90,14 @@ impl<'a> Sequence<'a> {
         } else {
             None
         };
+        let is_apart = streams.iter().all(|lookers| lookers.len() == 1);
+        let funnel = if binding.is_none() && is_apart && binder.options.funnels {
+            Funnel::new(&lookers, plan.within)
+        } else {
+            None
+        };
         Ok(Self {
+            funnel,
             anchor: Anchor::bind(binder, &plan.window)?,
             within: plan.within,
             steps: plan.steps.len(),
@@ -130,6 +141,8 @@ impl<'a> Sequence<'a> {
                 pass.scratch.failure = Some(error);
             }
             pass.scratch.linked = linked;
+        } else if let Some(funnel) = &self.funnel {
+            funnel.find(&self.lookers, pass, bounds.as_ref(), &candidates, found);
         } else {
             let mut gathered = std::mem::take(&mut pass.scratch.gathered);
             gathered.reset(self.steps);
