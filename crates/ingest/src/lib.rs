@@ -15,8 +15,8 @@
 //! ```
 //!
 //! The outcome depends on the inputs only, never on the number of threads. Memory: the rows of one
-//! partition as staged blocks, eight bytes per event id up to 256 MiB (then a temporary file), and
-//! the ids of users.
+//! partition as staged blocks, twelve bytes per event id up to 1.5 GiB (then a temporary file), pages
+//! of Parquet that are used again, up to 64 MiB, and the ids of users.
 
 mod backing;
 mod batch;

@@ -76,7 +76,14 @@ pub(crate) fn read_partition<W: Write + Send>(
         .transpose()?;
     let tasks = tasks(context, range, file.as_ref().map(|_| &output));
     let mut rows = PartitionRows::default();
-    let wave_tasks = rayon::current_num_threads().max(2) * 4;
+    // Threads wait for each other at the end of a wave: many tasks make that rare. Row groups that
+    // are encoded wait in memory until their wave is merged; copied ones do not.
+    let tasks_each = if tasks.iter().all(|task| task.whole) {
+        16
+    } else {
+        4
+    };
+    let wave_tasks = rayon::current_num_threads().max(2) * tasks_each;
     let mut waves = tasks.chunks(wave_tasks);
 
     let decode = |tasks: &[Task],

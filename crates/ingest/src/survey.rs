@@ -276,6 +276,8 @@ pub(crate) struct Surveyed {
 }
 
 /// Surveys all files that are not from the store; notes unusable rows.
+///
+/// What was found in some row groups is noted while the next ones are read.
 pub(crate) fn survey(
     files: &mut [EventFile],
     hasher: &EventIdHasher,
@@ -284,34 +286,89 @@ pub(crate) fn survey(
     progress: OnProgress<'_>,
 ) -> Result<Surveyed, IngestError> {
     let rows = files.iter().map(|file| file.table.rows()).sum();
-    let meter = Meter::new(Stage::Surveying, rows, progress)?;
-    let mut surveyed = Surveyed {
-        hashes: HashBuckets::with_capacity(files.iter().map(|file| file.table.rows()).sum()),
-        floored: 0,
-    };
     let groups: Vec<(usize, usize)> = (0..files.len())
         .flat_map(|file| (0..files[file].groups.len()).map(move |group| (file, group)))
         .collect();
-    for groups in groups.chunks(GROUPS_AT_ONCE) {
-        let found: Vec<Result<Found, IngestError>> = groups
+    let mut notes = Notes {
+        files,
+        hashes: HashBuckets::with_capacity(rows),
+        floored: 0,
+        left_out: vec![RowSet::default(); files.len()],
+        surveys: Vec::with_capacity(groups.len()),
+        rejections,
+        meter: Meter::new(Stage::Surveying, rows, progress)?,
+    };
+    let look = |groups: &[(usize, usize)]| -> Vec<Result<Found, IngestError>> {
+        groups
             .par_iter()
             .map(|&(file, group)| survey_group(&files[file], group, hasher))
-            .collect();
-        for (&(file, group), found) in groups.iter().zip(found) {
-            let found = found?;
-            let file = &mut files[file];
-            surveyed.floored += found.floored;
-            surveyed.hashes.extend(&found.hashes, &found.days)?;
-            for (row, problem) in found.bad {
-                file.left_out.insert(row);
-                rejections.push(&file.table.name, file.table.origin_row(row), problem);
-            }
-            meter.add(file.groups[group].rows as u64)?;
-            file.groups[group] = found.survey;
-        }
-        rejections.check(on_bad_row)?;
+            .collect()
+    };
+    let mut waves = groups.chunks(GROUPS_AT_ONCE);
+    let mut wave = waves.next().unwrap_or_default();
+    let mut found = look(wave);
+    while !wave.is_empty() {
+        let next = waves.next().unwrap_or_default();
+        let (noted, next_found) = rayon::join(
+            || {
+                notes.note(wave, found)?;
+                notes.rejections.check(on_bad_row)
+            },
+            || look(next),
+        );
+        noted?;
+        (wave, found) = (next, next_found);
     }
-    Ok(surveyed)
+    let Notes {
+        hashes,
+        floored,
+        left_out,
+        surveys,
+        ..
+    } = notes;
+    for ((file, group), survey) in groups.into_iter().zip(surveys) {
+        files[file].groups[group] = survey;
+    }
+    for (file, left_out) in files.iter_mut().zip(left_out) {
+        file.left_out = left_out;
+    }
+    Ok(Surveyed { hashes, floored })
+}
+
+/// What was found so far.
+struct Notes<'a> {
+    files: &'a [EventFile],
+    hashes: HashBuckets,
+    floored: u64,
+    /// Of each file.
+    left_out: Vec<RowSet>,
+    /// Of all row groups, in order.
+    surveys: Vec<GroupSurvey>,
+    rejections: &'a mut Rejections,
+    meter: Meter<'a>,
+}
+
+impl Notes<'_> {
+    fn note(
+        &mut self,
+        groups: &[(usize, usize)],
+        found: Vec<Result<Found, IngestError>>,
+    ) -> Result<(), IngestError> {
+        for (&(file, _), found) in groups.iter().zip(found) {
+            let found = found?;
+            self.floored += found.floored;
+            self.hashes.extend(&found.hashes, &found.days)?;
+            let table = &self.files[file].table;
+            for (row, problem) in found.bad {
+                self.left_out[file].insert(row);
+                self.rejections
+                    .push(&table.name, table.origin_row(row), problem);
+            }
+            self.meter.add(found.survey.rows as u64)?;
+            self.surveys.push(found.survey);
+        }
+        Ok(())
+    }
 }
 
 /// Usable rows of all files by day since the epoch.
