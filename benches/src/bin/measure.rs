@@ -6,7 +6,8 @@
 //! ```
 //!
 //! An existing STORE is not loaded again. Each part runs in a process of its own, so that memory is
-//! that of the part and opening is that of a new process. `--json` keeps all figures and answers;
+//! that of the part and opening is that of a new process. A host chooses its allocator; this one takes
+//! what the `crowdset` command takes. `--json` keeps all figures and answers;
 //! `benches/peers/run.py` compares them with what other engines answer.
 
 use std::env;
@@ -21,6 +22,9 @@ use crowdset_benches::{
     Memory, Question, as_of, generated, machine, member, processor_time, questions,
 };
 use serde_json::{Map, Value, json};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str =
     "usage: measure TABLES STORE [--threads N] [--runs N] [--only q02,q05] [--json FILE]";
@@ -137,7 +141,15 @@ fn all(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
 /// What one part found, from a process of its own.
 fn run_part(arguments: &Arguments, part: &str) -> Result<Value, Box<dyn Error>> {
-    let output = Command::new(env::current_exe()?)
+    let mut command = Command::new(env::current_exe()?);
+    if part == "load" {
+        // As the `crowdset` command sets them for a load.
+        command.envs([
+            ("MIMALLOC_PURGE_DELAY", "10000"),
+            ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1"),
+        ]);
+    }
+    let output = command
         .args(env::args_os().skip(1))
         .args(["--part", part])
         .stderr(Stdio::inherit())

@@ -3,6 +3,7 @@
 //!
 //! Exit codes, the broken pipe and the last resort for defects are decided here and nowhere else.
 
+mod allocator;
 mod args;
 mod commands;
 mod failure;
@@ -18,11 +19,6 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-/// A load frees and takes buffers of megabytes all the time: what the system's allocator gives back to
-/// the kernel at once and fetches again, page by page, this one keeps for a second.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let line = match CommandLine::try_parse_from(CommandLine::words(env::args_os())) {
         Ok(line) => line,
@@ -36,6 +32,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if help { 0 } else { 2 });
         }
     };
+    if matches!(line.command, args::Command::Load(_)) {
+        allocator::prepare_for_load();
+    }
     // A defect says so in one line; nobody who segments an audience can act on a backtrace.
     panic::set_hook(Box::new(|_| {}));
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| commands::run(line)));
