@@ -187,7 +187,7 @@ def queries(results):
     series += [(name_of(peer), {q: told["median_us"] for q, told in peer["questions"].items() if told.get("equal")}) for peer in peers]
     times = [value for _, values in series for value in values.values()]
     low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
-    left, right, top, step = 290, 30, 64, 22
+    left, right, top, step = 320, 30, 64, 22
     width, height = 980, top + step * len(crowdset["questions"]) + 40
     place = lambda micros: left + (math.log10(micros) - low) / (high - low) * (width - left - right)
     body = [text(16, 22, f"Time per question, {crowdset['state']['events']:,} events; log scale, further left is faster", more=' font-size="15" font-weight="600"')]
@@ -198,7 +198,7 @@ def queries(results):
     bottom = top + step * len(crowdset["questions"])
     for power in range(low, high + 1):
         at = place(10 ** power)
-        label = {0: "1 µs", 1: "10 µs", 2: "100 µs", 3: "1 ms", 4: "10 ms", 5: "100 ms", 6: "1 s", 7: "10 s", 8: "100 s"}.get(power, f"10^{power} µs")
+        label = {0: "1 µs", 1: "10 µs", 2: "100 µs", 3: "1 ms", 4: "10 ms", 5: "100 ms", 6: "1 s", 7: "10 s", 8: "100 s", 9: "1,000 s"}.get(power, f"10^{power} µs")
         body += [f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top - 8}" y2="{bottom}" stroke="{GRID}"/>', text(at, bottom + 18, label, "middle", PALE)]
     for row, (question, ours) in enumerate(crowdset["questions"].items()):
         y = top + step * row + 6

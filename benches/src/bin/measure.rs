@@ -110,9 +110,10 @@ fn arguments(mut typed: impl Iterator<Item = String>) -> Result<Arguments, Box<d
 
 /// The report: each part in its own process, one after the other.
 fn all(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let load = match Engine::is_store(&arguments.store) {
-        true => Value::Null,
-        false => run_part(arguments, "load")?,
+    let load = if Engine::is_store(&arguments.store) {
+        Value::Null
+    } else {
+        run_part(arguments, "load")?
     };
     let disk = folder_bytes(&arguments.store)?;
     let first = run_part(arguments, "first")?;

@@ -65,7 +65,11 @@ pub(super) fn draw(cost: &Cost, segment: &str) -> String {
     );
     text(&mut svg, 16.0, 46.0, PALE, "", &summary);
     let mut x = 16.0;
+    let taken = &cost.analysis.profile().nodes;
     for (word, colour, meaning) in PATHS {
+        if !taken.iter().any(|node| node.path.to_string() == word) {
+            continue;
+        }
         bar(&mut svg, (x, 62.0), 10.0, 10.0, colour, 1.0);
         let label = format!("{word}: {meaning}");
         text(&mut svg, x + 15.0, 71.0, PALE, "", &label);
@@ -99,7 +103,7 @@ pub(super) fn draw(cost: &Cost, segment: &str) -> String {
             y + 18.0,
             INK,
             "",
-            &shorten(&one_line(&node.label().to_string()), letters),
+            &shorten(&one_line(&node.label()), letters),
         );
         if let Some(profile) = cost.analysis.node(node.id) {
             text(
