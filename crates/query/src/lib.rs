@@ -78,6 +78,7 @@ mod parser;
 mod plan;
 mod planner;
 mod print;
+mod zone;
 
 pub use ast::{
     Aggregate, Anchor, AnchorRelation, Arithmetic, ArithmeticOp, AttributeOperand, AttributeRef,
@@ -97,6 +98,7 @@ pub use plan::{
     PlanPredicate, PlanSelector, PlanSequence, PlanStep, PlanTest, PlanWindow,
 };
 pub use planner::{PlanOptions, check_saved, plan, plan_attribute};
+pub use zone::{ZoneOffset, zone_offsets};
 
 impl Segment {
     /// Reads the text form.

@@ -1,6 +1,5 @@
-//! The words in which dialects differ. What a dialect has no exact word for is `None`.
+//! The words in which dialects differ.
 
-use crate::value::Sides;
 use std::fmt;
 
 /// Whose SQL is written.
@@ -8,14 +7,23 @@ use std::fmt;
 pub enum Dialect {
     /// `DuckDB` 1.3 and later.
     DuckDb,
-    /// Apache `DataFusion`. It has no functions for JSON of its own: tests of event properties are
-    /// refused.
+    /// Apache `DataFusion`. It has no functions for JSON of its own: event properties are read from
+    /// a fourth table, `event_properties(event_id, name, type, value)`.
     DataFusion,
-    /// `ClickHouse`.
+    /// `ClickHouse` 25 and later.
     ClickHouse,
-    /// Apache Spark 3.4 and later. It reads a JSON property without its type: tests of event
-    /// properties are refused.
+    /// Apache Spark 4 and later.
     Spark,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 4] = [
+        Self::DuckDb,
+        Self::DataFusion,
+        Self::ClickHouse,
+        Self::Spark,
+    ];
 }
 
 impl fmt::Display for Dialect {
@@ -29,18 +37,25 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// One JSON property, by type: each is NULL for values of another type.
-pub(crate) struct JsonValue {
-    pub(crate) is_set: String,
-    pub(crate) number: String,
-    pub(crate) text: String,
-    pub(crate) flag: String,
-    /// The array; only where its elements can be tested.
-    pub(crate) array: Option<String>,
+/// What an expression that never returns is taken for.
+#[derive(Clone, Copy)]
+pub(crate) enum As {
+    Double,
+    Text,
+    Integer,
 }
 
 /// A number as JSON writes it, and nothing around it.
 const JSON_NUMBER: &str = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z";
+
+/// A date, or a date and a time of day, as RFC 3339 writes them.
+const TIME: &str = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-5][0-9])?)?\z";
+
+/// What may be a time in some other form.
+const NEARLY_TIME: &str =
+    r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}[^0-9A-Za-z_-]|\A[0-9]{4}-[0-9]{2}-[0-9]{2}[tT][0-9]";
+
+const WITH_ZONE: &str = r"\A.{11}.*(?:Z|[+-][0-9]{2}:[0-9]{2})\z";
 
 impl Dialect {
     pub(crate) fn ident(self, name: &str) -> String {
@@ -81,11 +96,55 @@ impl Dialect {
         }
     }
 
+    /// The double that a text says; NULL if it says none.
+    pub(crate) fn try_double(self, text: &str) -> String {
+        match self {
+            // The quick reading of text may miss the nearest double by a bit.
+            Self::ClickHouse => {
+                format!("CAST(CAST({text} AS Nullable(String)) AS Nullable(Float64))")
+            }
+            _ => format!("TRY_CAST({text} AS DOUBLE)"),
+        }
+    }
+
+    /// The integer of 64 bits that a text or a number is; NULL if it is none.
+    pub(crate) fn try_integer(self, value: &str) -> String {
+        match self {
+            Self::ClickHouse => format!("toInt64OrNull(toString({value}))"),
+            _ => format!("TRY_CAST({value} AS BIGINT)"),
+        }
+    }
+
+    /// A whole double below 2^63 as an integer.
+    pub(crate) fn as_integer(self, value: &str) -> String {
+        match self {
+            Self::ClickHouse => format!("CAST({value} AS Nullable(Int64))"),
+            _ => format!("CAST({value} AS BIGINT)"),
+        }
+    }
+
+    /// An integer with room for sums.
+    pub(crate) fn wide(self, integer: &str) -> String {
+        match self {
+            Self::DuckDb => format!("CAST({integer} AS HUGEINT)"),
+            Self::ClickHouse => format!("CAST({integer} AS Nullable(Decimal(38, 0)))"),
+            _ => format!("CAST({integer} AS DECIMAL(38, 0))"),
+        }
+    }
+
     pub(crate) fn as_text(self, value: &str) -> String {
         match self {
             Self::ClickHouse => format!("toString({value})"),
             Self::Spark => format!("CAST({value} AS STRING)"),
             _ => format!("CAST({value} AS VARCHAR)"),
+        }
+    }
+
+    /// Texts one behind the other.
+    pub(crate) fn joined(self, parts: &[&str]) -> String {
+        match self {
+            Self::ClickHouse | Self::Spark => format!("concat({})", parts.join(", ")),
+            _ => format!("({})", parts.join(" || ")),
         }
     }
 
@@ -101,25 +160,32 @@ impl Dialect {
         }
     }
 
-    /// Year and month of milliseconds since the epoch, in UTC, as one number.
-    pub(crate) fn month(self, at: &str) -> Option<String> {
-        let (time, year, month) = match self {
-            Self::DuckDb => (format!("make_timestamp({at} * 1000)"), "year", "month"),
+    /// Year and month as one number, of a day counted from the epoch.
+    pub(crate) fn month_of_day(self, day: &str) -> String {
+        let (date, year, month) = match self {
+            Self::DuckDb => (
+                format!("(DATE '1970-01-01' + CAST({day} AS INTEGER))"),
+                "year",
+                "month",
+            ),
             Self::ClickHouse => (
-                format!("fromUnixTimestamp64Milli({at}, 'UTC')"),
+                format!(
+                    "addDays(toDateTime64('1970-01-01 00:00:00', 3, 'UTC'), CAST({day} AS Int64))"
+                ),
                 "toYear",
                 "toMonth",
             ),
             Self::DataFusion => {
-                let time = format!("to_timestamp_millis({at})");
-                return Some(format!(
-                    "date_part('year', {time}) * 12 + date_part('month', {time})"
-                ));
+                let time = format!("to_timestamp_millis(CAST({day} * 8.64e7 AS BIGINT))");
+                return format!("date_part('year', {time}) * 12 + date_part('month', {time})");
             }
-            // Reads instants in the zone of the session.
-            Self::Spark => return None,
+            Self::Spark => (
+                format!("date_add(DATE '1970-01-01', CAST({day} AS INT))"),
+                "year",
+                "month",
+            ),
         };
-        Some(format!("{year}({time}) * 12 + {month}({time})"))
+        format!("{year}({date}) * 12 + {month}({date})")
     }
 
     pub(crate) fn is_nan(self, value: &str) -> String {
@@ -129,28 +195,35 @@ impl Dialect {
         }
     }
 
+    /// Whether a text matches a regular expression that all engines read alike.
+    pub(crate) fn matches(self, text: &str, pattern: &str) -> String {
+        let pattern = self.text(pattern);
+        match self {
+            Self::DuckDb => format!("regexp_matches({text}, {pattern})"),
+            Self::DataFusion => format!("regexp_like({text}, {pattern})"),
+            Self::ClickHouse => format!("match({text}, {pattern})"),
+            Self::Spark => format!("{text} RLIKE {pattern}"),
+        }
+    }
+
+    /// The share of a bucket, for an engine that has its hash.
+    pub(crate) fn bucket(self, salt: &str, user: &str) -> Option<String> {
+        if self != Self::ClickHouse {
+            return None;
+        }
+        let hash = format!("xxh3(concat({}, char(0), {user}))", self.text(salt));
+        // The largest hashes are nearer to 2^64 than any double below it.
+        Some(format!(
+            "LEAST(toFloat64({hash}) / {}, {})",
+            self.double(18_446_744_073_709_551_616.0),
+            self.double(1.0_f64.next_down())
+        ))
+    }
+
     /// The number that a text wholly is, as a double; NULL if it is none.
     pub(crate) fn number_of_text(self, text: &str) -> String {
-        let pattern = self.text(JSON_NUMBER);
-        let (is_number, number) = match self {
-            Self::DuckDb => (
-                format!("regexp_matches({text}, {pattern})"),
-                format!("TRY_CAST({text} AS DOUBLE)"),
-            ),
-            Self::DataFusion => (
-                format!("regexp_like({text}, {pattern})"),
-                format!("TRY_CAST({text} AS DOUBLE)"),
-            ),
-            Self::ClickHouse => (
-                format!("match({text}, {pattern})"),
-                // The quick reading of text may miss the nearest double by a bit.
-                format!("CAST(CAST({text} AS Nullable(String)) AS Nullable(Float64))"),
-            ),
-            Self::Spark => (
-                format!("{text} RLIKE {pattern}"),
-                format!("TRY_CAST({text} AS DOUBLE)"),
-            ),
-        };
+        let is_number = self.matches(text, JSON_NUMBER);
+        let number = self.try_double(text);
         let largest = self.double(f64::MAX);
         format!(
             "CASE WHEN {is_number} THEN CASE WHEN ABS({number}) <= {largest} THEN {number} END END"
@@ -193,107 +266,72 @@ impl Dialect {
         }
     }
 
-    /// Where the engine's regular expressions are those of the language.
-    pub(crate) fn matches(self, text: &str, pattern: &str) -> Option<String> {
-        let written = self.text(pattern);
-        match self {
-            Self::DataFusion => Some(format!("regexp_like({text}, {written})")),
-            Self::DuckDb if is_common(pattern) => {
-                Some(format!("regexp_matches({text}, {written})"))
+    /// Stops the statement with a message where it is reached. `value` is what it stops about.
+    pub(crate) fn stop(self, why: &str, value: &str, kind: As) -> String {
+        let message = self.text(why);
+        let (double, text, integer) = match self {
+            Self::ClickHouse => (
+                "Nullable(Float64)",
+                "Nullable(String)",
+                "Nullable(Decimal(38, 0))",
+            ),
+            Self::Spark => ("DOUBLE", "STRING", "DECIMAL(38, 0)"),
+            Self::DuckDb => ("DOUBLE", "VARCHAR", "HUGEINT"),
+            Self::DataFusion => ("DOUBLE", "VARCHAR", "DECIMAL(38, 0)"),
+        };
+        let kind = match kind {
+            As::Double => double,
+            As::Text => text,
+            As::Integer => integer,
+        };
+        let stop = match self {
+            Self::DuckDb => format!("error({message})"),
+            // There is no word for it, but text that is no number cannot be read as one.
+            Self::DataFusion => {
+                let text = self.joined(&[&message, &self.as_text(value)]);
+                format!("CAST({text} AS BIGINT)")
             }
-            _ => None,
-        }
+            Self::ClickHouse => format!("throwIf({value} IS NOT NULL, {message})"),
+            Self::Spark => format!("raise_error({message})"),
+        };
+        format!("CAST({stop} AS {kind})")
     }
 
-    /// A double as a decimal of six places, for exact sums. Stops the statement where it has more
-    /// places or more than 53 bits: its sum would depend on the order of rows.
-    pub(crate) fn decimal(self, number: &str) -> Option<String> {
-        if self != Self::DuckDb {
-            return None;
-        }
-        let decimal = format!("TRY_CAST(CAST({number} AS VARCHAR) AS DECIMAL(38, 6))");
-        Some(format!(
-            "CASE WHEN {number} IS NULL THEN NULL WHEN CAST(CAST({decimal} AS VARCHAR) AS DOUBLE) = {number} AND (ABS({number}) < 9e9 OR (ABS({number}) < 9.007199254740992e15 AND {number} = FLOOR({number}))) THEN {decimal} ELSE error('no exact sum: a number has more than 6 places or 53 bits: ' || CAST({number} AS VARCHAR)) END"
-        ))
-    }
-
-    /// Text that is the same for values that are one, and NULL for what is missing.
-    pub(crate) fn distinct(self, of: &Sides) -> Option<String> {
-        if self != Self::DuckDb {
-            return None;
-        }
-        let mut cases = Vec::new();
-        if let Some(number) = &of.number {
-            // Integers of more bits would be taken for their neighbours.
-            cases.push(format!(" WHEN ABS({number}) >= 9.007199254740992e15 THEN error('no exact count of different values: a number has more than 53 bits') WHEN {number} = 0 THEN 'n0' WHEN {number} IS NOT NULL THEN 'n' || CAST({number} AS VARCHAR)"));
-        }
-        if let Some(text) = &of.text {
-            cases.push(format!(" WHEN {text} IS NOT NULL THEN 't' || {text}"));
-        }
-        if let Some(flag) = &of.flag {
-            cases.push(format!(
-                " WHEN {flag} IS NOT NULL THEN 'b' || CAST({flag} AS VARCHAR)"
-            ));
-        }
-        if let Some(array) = &of.array {
-            cases.push(format!(
-                " WHEN {array} IS NOT NULL THEN 'a' || CAST({array} AS VARCHAR)"
-            ));
-        }
-        Some(if cases.is_empty() {
-            "NULL".to_owned()
+    /// The instant that a text is, in milliseconds since the epoch; NULL if it is none. Stops the
+    /// statement where a time may be written in a form that engines read in different ways.
+    pub(crate) fn instant_of_text(self, text: &str) -> String {
+        let day_only = self.joined(&[text, "'T00:00:00Z'"]);
+        let in_utc = self.joined(&[text, "'Z'"]);
+        let length = if self == Self::ClickHouse {
+            "lengthUTF8"
         } else {
-            format!("CASE{} END", cases.concat())
-        })
-    }
-
-    /// A property of the JSON text in column `properties` of `row`, by its dotted path.
-    pub(crate) fn json(self, row: &str, path: &str) -> Option<JsonValue> {
-        match self {
-            Self::DuckDb => {
-                if path.contains(['"', '\\', '*']) {
-                    return None;
-                }
-                let quoted: Vec<String> = path.split('.').map(|key| format!("\"{key}\"")).collect();
-                let path = self.text(&format!("$.{}", quoted.join(".")));
-                let kind = format!("json_type({row}.properties, {path})");
-                let json = format!("json_extract({row}.properties, {path})");
-                let text = format!("json_extract_string({row}.properties, {path})");
-                Some(JsonValue {
-                    is_set: format!("COALESCE({kind} NOT IN ('NULL', 'OBJECT'), FALSE)"),
-                    number: format!(
-                        "CASE WHEN {kind} IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN CAST({text} AS DOUBLE) END"
-                    ),
-                    text: format!("CASE WHEN {kind} = 'VARCHAR' THEN {text} END"),
-                    flag: format!("CASE WHEN {kind} = 'BOOLEAN' THEN {text} = 'true' END"),
-                    array: Some(format!("CASE WHEN {kind} = 'ARRAY' THEN {json} END")),
-                })
+            "length"
+        };
+        let written = format!(
+            "CASE WHEN {length}({text}) = 10 THEN {day_only} WHEN {} THEN {text} ELSE {in_utc} END",
+            self.matches(text, WITH_ZONE)
+        );
+        let instant = match self {
+            // A date beyond the last of its month is none.
+            Self::DuckDb => format!("FLOOR(epoch_us(TRY_CAST({written} AS TIMESTAMPTZ)) / 1e3)"),
+            Self::DataFusion => {
+                format!("FLOOR(CAST(TRY_CAST({written} AS TIMESTAMP) AS BIGINT) / 1e6)")
             }
-            Self::ClickHouse => {
-                let keys: Vec<String> = path.split('.').map(|key| self.text(key)).collect();
-                let of = format!("{row}.properties, {}", keys.join(", "));
-                // As text: the types of the function are an enumeration.
-                let kind = format!("toString(JSONType({of}))");
-                Some(JsonValue {
-                    is_set: format!("COALESCE({kind} NOT IN ('Null', 'Object'), FALSE)"),
-                    number: format!(
-                        "CASE WHEN {kind} IN ('Int64', 'UInt64', 'Double') THEN JSONExtractFloat({of}) END"
-                    ),
-                    text: format!("CASE WHEN {kind} = 'String' THEN JSONExtractString({of}) END"),
-                    flag: format!("CASE WHEN {kind} = 'Bool' THEN JSONExtractBool({of}) END"),
-                    array: None,
-                })
-            }
-            Self::DataFusion | Self::Spark => None,
-        }
+            Self::ClickHouse => format!(
+                "CASE WHEN toDayOfMonth(toDate32OrNull(substring({text}, 1, 10))) = toUInt8OrNull(substring({text}, 9, 2)) AND substring({text}, 12, 2) < '24' THEN toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull({written}, 3, 'UTC')) END"
+            ),
+            Self::Spark => format!("unix_millis(TRY_CAST({written} AS TIMESTAMP))"),
+        };
+        let stop = self.stop(
+            "no exact reading of this as a time; write RFC 3339: ",
+            text,
+            As::Double,
+        );
+        // What lies outside of the years that a table may hold is no instant.
+        format!(
+            "CASE WHEN {text} < '1677-09-22' OR {text} >= '2262-04-11' THEN NULL WHEN {} THEN {instant} WHEN {} THEN {stop} END",
+            self.matches(text, TIME),
+            self.matches(text, NEARLY_TIME)
+        )
     }
-}
-
-/// Whether all regular expressions read a pattern alike: plain letters, repetition, alternatives
-/// and simple classes.
-fn is_common(pattern: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || " _/-.*+?^$|()[]:@,=%".contains(c);
-    let odd = ["(?", "[:", "[[", "--", "]["];
-    let nested = pattern.matches('[').count() != pattern.matches(']').count();
-    pattern.chars().all(plain) && !odd.iter().any(|odd| pattern.contains(odd)) && !nested
 }

@@ -19,19 +19,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attribute;
+mod calculated;
+mod cast;
+mod clock;
 mod condition;
 mod dialect;
 mod event;
+mod history;
+mod json;
 mod measure;
+mod number;
+mod pattern;
 mod schema;
+mod scope;
+mod sequence;
 mod value;
+mod window;
+mod writer;
 
 pub use dialect::Dialect;
 pub use schema::{ColumnType, SqlSchema};
 
-use condition::Writer;
 use crowdset_query::{Diagnostic, Segment, SegmentError};
 use crowdset_types::TimestampMillis;
+use writer::Writer;
 
 /// Why there is no statement.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -85,7 +97,5 @@ pub fn sql(
     schema: &SqlSchema,
     as_of: TimestampMillis,
 ) -> Result<String, SqlError> {
-    let mut writer = Writer::new(dialect, schema, as_of);
-    let condition = writer.segment(segment)?;
-    Ok(writer.statement(&condition))
+    Writer::new(dialect, schema, as_of).statement(segment)
 }

@@ -1,85 +1,97 @@
-//! Numbers per user, and ranks by them.
+//! Numbers per user.
 
 use crate::Refusal;
-use crate::condition::Writer;
-use crate::event::Rows;
-use crate::value::{all, sign};
+use crate::calculated::Table;
+use crate::dialect::{As, Dialect};
+use crate::number::{EXACT, Number};
+use crate::scope::Scope;
+use crate::value::{Sides, any, sign, sure};
+use crate::window::Edge;
+use crate::writer::Writer;
 use crowdset_query::{
-    Aggregate, CompareOp, Measure, NumberTest, PeriodUnit, RankEnd, RankSize, Span, Window,
+    Aggregate, AnchorRelation, AttributeOperand, Cast, CompareOp, EventWindow, Measure, NumberTest,
+    Span, Window,
 };
-use crowdset_types::{Number, as_decimal, compare_numbers};
+use crowdset_types::compare_numbers;
 
-/// A number per user that has rows: the aggregate over the rows of a group.
-struct Grouped {
-    user: String,
-    from: String,
-    filter: String,
-    value: String,
-    /// Who has no rows, or none that count, has 0 rather than no value.
-    is_total: bool,
-    /// Numbers are decimals of six places, not doubles.
-    is_decimal: bool,
-    /// Doubles hold every value of it.
-    is_exact: bool,
+/// What one measure says of each user who has events of it.
+pub(crate) struct Leaf {
+    /// Users and their `value`, which may be NULL.
+    pub(crate) query: String,
+    /// Who has no rows has 0 rather than no value.
+    pub(crate) is_total: bool,
+    /// What it is made of.
+    pub(crate) kind: LeafKind,
+}
+
+/// What numbers a measure has.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum LeafKind {
+    /// As many as there are events at most.
+    Count,
+    /// Doubles.
+    Double,
+    /// Numbers of more than 53 bits among them, read as doubles.
+    Wide,
 }
 
 impl Writer<'_> {
     pub(crate) fn measure_holds(
         &mut self,
+        users: &mut Scope,
         measure: &Measure,
         test: &NumberTest,
         span: Span,
     ) -> Result<String, Refusal> {
-        if let Measure::Attribute(operand) = measure {
-            let of = self.attribute(&operand.attribute)?;
-            let sides = self.cast(of.sides, operand.cast, true, span)?;
-            let Some(number) = sides.number else {
-                return Ok("FALSE".to_owned());
-            };
-            let test = self.number_test(&number, test, false, span)?;
-            return Ok(of.place.user_with(&format!("COALESCE({test}, FALSE)")));
+        match measure {
+            Measure::Attribute(operand) => {
+                let of = self.attribute_number(users, operand, span)?;
+                let tests = of.iter().map(|number| {
+                    let test = self.number_test(&number.double, test, span)?;
+                    Ok(sure(&test))
+                });
+                Ok(any(tests.collect::<Result<_, Refusal>>()?))
+            }
+            Measure::Negative(_)
+            | Measure::Arithmetic(_)
+            | Measure::Number(_)
+            | Measure::Bucket(_) => {
+                let mut table = self.calculation();
+                let amount = self.amount(&mut table, measure, span)?;
+                let holds = self.number_test(&amount.value, test, span)?;
+                Ok(self.numbers_hold(&table, &holds))
+            }
+            leaf => {
+                let Leaf {
+                    query, is_total, ..
+                } = self.leaf(leaf, span)?;
+                let row = self.alias("g");
+                let holds = self.number_test(&format!("{row}.value"), test, span)?;
+                Ok(if is_total && zero_holds(test) {
+                    format!(
+                        "u.user_id NOT IN (SELECT {row}.user_id FROM ({query}) AS {row} WHERE NOT ({holds}))"
+                    )
+                } else {
+                    format!(
+                        "u.user_id IN (SELECT {row}.user_id FROM ({query}) AS {row} WHERE {holds})"
+                    )
+                })
+            }
         }
-        let Grouped {
-            user,
-            from,
-            filter,
-            value,
-            is_total,
-            is_decimal,
-            ..
-        } = self.grouped(measure, span)?;
-        let condition = self.number_test(&value, test, is_decimal, span)?;
-        let (word, having) = if is_total && holds(Number::Integer(0), test) {
-            ("NOT IN", format!("NOT ({condition})"))
-        } else {
-            ("IN", condition)
-        };
-        Ok(format!(
-            "u.user_id {word} (SELECT {user} FROM {from} WHERE {filter} GROUP BY {user} HAVING {having})"
-        ))
     }
 
-    fn number_test(
+    pub(crate) fn number_test(
         &self,
         value: &str,
         test: &NumberTest,
-        is_decimal: bool,
         span: Span,
     ) -> Result<String, Refusal> {
-        let number = |number: Number| {
-            let literal = self.number(number.to_f64(), span)?;
-            if !is_decimal {
-                return Ok(literal);
-            }
-            match as_decimal(number.to_f64()) {
-                Some(decimal) => Ok(format!(
-                    "(CAST({} AS DECIMAL(38, 6)) / 1{})",
-                    decimal.scaled,
-                    "0".repeat(decimal.places as usize)
-                )),
-                None => {
-                    Err(self.cannot("a sum compared with a number of more than 6 places", span))
-                }
+        let number = |number: crowdset_types::Number| {
+            let number = number.to_f64();
+            if number.abs() < EXACT {
+                Ok(self.dialect.double(number))
+            } else {
+                Err(self.cannot("a measure beside a number of more than 53 bits", span))
             }
         };
         Ok(match test {
@@ -94,189 +106,223 @@ impl Writer<'_> {
         })
     }
 
-    fn grouped(&mut self, measure: &Measure, span: Span) -> Result<Grouped, Refusal> {
+    /// The number that an attribute is, or reads as.
+    pub(crate) fn attribute_number(
+        &mut self,
+        users: &mut Scope,
+        operand: &AttributeOperand,
+        span: Span,
+    ) -> Result<Option<Number>, Refusal> {
+        let of = self.attribute(users, &operand.attribute)?;
+        let of = self.cast(of, operand.cast, span)?;
+        // Text made by a cast reads as a number as other text does.
+        let Sides {
+            number, read, text, ..
+        } = of;
         let d = self.dialect;
-        let over = |rows: Rows, value: String, is_total: bool| Grouped {
-            user: format!("{}.user_id", rows.row),
-            from: rows.from,
-            filter: rows.filter,
-            value,
+        let read = match (read, text) {
+            (None, Some(text)) if operand.cast == Some(Cast::Text) => {
+                Some(Number::of(d, d.number_of_text(&text), &text))
+            }
+            (read, _) => read,
+        };
+        Ok(match (number, read) {
+            (Some(number), Some(read)) => Some(number.or(read)),
+            (number, read) => number.or(read),
+        })
+    }
+
+    pub(crate) fn calculation(&mut self) -> Table {
+        let row = self.alias("w");
+        Table::new(Scope::of_users(row))
+    }
+
+    /// A measure of events.
+    pub(crate) fn leaf(&mut self, measure: &Measure, span: Span) -> Result<Leaf, Refusal> {
+        let d = self.dialect;
+        let leaf = |scope: &Scope, value: &str, is_total: bool, kind: LeafKind| Leaf {
+            query: grouped(scope, value),
             is_total,
-            is_decimal: false,
-            is_exact: true,
+            kind,
         };
         match measure {
             Measure::Count(of) => {
-                let rows = self.events(of)?;
-                Ok(over(rows, d.as_double("COUNT(*)"), true))
+                let scope = self.events(of)?;
+                let count = d.as_double("COUNT(*)");
+                Ok(leaf(&scope, &count, true, LeafKind::Count))
             }
-            Measure::DaysSinceFirst(of) => {
-                let rows = self.events(of)?;
-                let since = d.as_double(&format!("{} - MIN({}.at_ms)", self.as_of.0, rows.row));
-                Ok(over(rows, format!("{since} / {}", d.double(8.64e7)), false))
-            }
-            Measure::DaysSinceLast(of) => {
-                let rows = self.events(of)?;
-                let since = d.as_double(&format!("{} - MAX({}.at_ms)", self.as_of.0, rows.row));
-                Ok(over(rows, format!("{since} / {}", d.double(8.64e7)), false))
-            }
+            Measure::DaysSinceFirst(of) => self.days_since(of, "MIN"),
+            Measure::DaysSinceLast(of) => self.days_since(of, "MAX"),
             Measure::Calendar { unit, zone, of } => {
+                let scope = self.events(of)?;
                 let zone = zone.as_deref().or(of.window.zone());
-                if zone.is_some_and(|zone| zone != "UTC") {
-                    return Err(self.cannot("a time zone other than UTC", span));
-                }
-                let rows = self.events(of)?;
-                let at = format!("{}.at_ms", rows.row);
-                let day = format!("FLOOR({at} / {})", d.double(8.64e7));
-                let period = match unit {
-                    PeriodUnit::Day => day,
-                    // The first day of the epoch was a Thursday.
-                    PeriodUnit::Week => {
-                        format!("FLOOR(({day} + {}) / {})", d.double(3.0), d.double(7.0))
-                    }
-                    PeriodUnit::Month => match d.month(&at) {
-                        Some(month) => month,
-                        None => return Err(self.cannot("`months`", span)),
-                    },
-                };
-                let value = d.as_double(&format!("COUNT(DISTINCT {period})"));
-                Ok(over(rows, value, true))
+                let period = self.period(&scope, *unit, zone, span)?;
+                let count = d.as_double(&format!("COUNT(DISTINCT {period})"));
+                Ok(leaf(&scope, &count, true, LeafKind::Count))
             }
             Measure::Periods { length, each, of } => {
-                let end = match &of.window {
-                    Window::Ever | Window::Last(_) | Window::Since(_) => self.as_of.0,
-                    Window::Between(_, end) | Window::Before(end) => {
-                        self.instant(end).min(self.as_of.0)
-                    }
-                    other => match other.calendar_range(self.as_of) {
-                        Some(range) => range.to.0.min(self.as_of.0),
-                        None => {
-                            return Err(
-                                self.cannot("`periods` in a window of the user's own", span)
-                            );
-                        }
+                let (scope, mut bounds) = self.events_in(of)?;
+                // A window that holds both its ends ends with an instant.
+                if let (
+                    Window::Anchored {
+                        relation: AnchorRelation::WithinAfter(_) | AnchorRelation::WithinBefore(_),
+                        ..
                     },
-                };
-                let rows = self.events(of)?;
+                    Some(Edge::Own(_, later)),
+                ) = (&of.window, &mut bounds.to)
+                {
+                    *later -= 1;
+                }
+                let end = self.end(&bounds);
+                let before = format!("{end} - 1 - {}.at_ms", scope.row);
+                // An event at the very end belongs to the slice before it.
                 let slice = format!(
-                    "FLOOR(({} - {}.at_ms) / {})",
-                    end.saturating_sub(1),
-                    rows.row,
+                    "FLOOR(CASE WHEN {before} > 0 THEN {before} ELSE 0 END / {})",
                     d.double(length.0 as f64)
                 );
-                let alias = self.alias("p");
-                let from = format!(
-                    "(SELECT {row}.user_id AS user_id, {slice} AS slice FROM {} WHERE {} GROUP BY {row}.user_id, {slice} HAVING COUNT(*) >= {each}) AS {alias}",
-                    rows.from,
-                    rows.filter,
-                    row = rows.row
+                let row = self.alias("q");
+                let slices = format!(
+                    "SELECT {user} AS user_id, {slice} AS slice, COUNT(*) AS held FROM {} WHERE {} GROUP BY {user}, {slice}",
+                    scope.from(),
+                    scope.filter(),
+                    user = scope.user,
                 );
-                let rows = Rows {
-                    row: alias,
-                    from,
-                    filter: "TRUE".to_owned(),
-                };
-                Ok(over(rows, d.as_double("COUNT(*)"), true))
+                let scope = Scope::new(&format!("({slices})"), row);
+                let full = format!(
+                    "SUM(CASE WHEN {}.held >= {each} THEN 1 ELSE 0 END)",
+                    scope.row
+                );
+                Ok(leaf(&scope, &d.as_double(&full), true, LeafKind::Count))
             }
             Measure::Aggregate {
                 function,
                 property,
                 cast,
                 of,
-            } => {
-                let rows = self.events(of)?;
-                let sides = self.property(&rows.row, property, span)?;
-                let sides = self.cast(sides, *cast, false, span)?;
-                let number = sides.number.clone().unwrap_or_else(|| "NULL".to_owned());
-                match function {
-                    Aggregate::Min | Aggregate::Max => {
-                        let name = if *function == Aggregate::Min {
-                            "MIN"
-                        } else {
-                            "MAX"
-                        };
-                        Ok(Grouped {
-                            is_exact: false,
-                            ..over(rows, format!("{name}({number})"), false)
-                        })
-                    }
-                    Aggregate::Sum | Aggregate::Avg => {
-                        let Some(decimal) = d.decimal(&number) else {
-                            return Err(self.cannot("an exact sum", span));
-                        };
-                        if *function == Aggregate::Sum {
-                            let value = format!("COALESCE(SUM({decimal}), 0)");
-                            return Ok(Grouped {
-                                is_decimal: true,
-                                ..over(rows, value, true)
-                            });
-                        }
-                        let sum = d.as_double(&d.as_text(&format!("SUM({decimal})")));
-                        let value = format!("{sum} / NULLIF(COUNT({number}), 0)");
-                        Ok(over(rows, value, false))
-                    }
-                    Aggregate::Distinct => {
-                        let Some(key) = d.distinct(&sides) else {
-                            return Err(self.cannot("`distinct`", span));
-                        };
-                        let value = d.as_double(&format!("COUNT(DISTINCT {key})"));
-                        Ok(over(rows, value, true))
-                    }
-                }
-            }
+            } => self.aggregate(*function, property, *cast, of, span),
             _ => Err(self.cannot("this measure", span)),
         }
     }
 
-    pub(crate) fn rank(
+    fn days_since(&mut self, of: &EventWindow, which: &str) -> Result<Leaf, Refusal> {
+        let d = self.dialect;
+        let scope = self.events(of)?;
+        let since = format!("{} - {which}({}.at_ms)", self.as_of.0, scope.row);
+        let days = format!("{} / {}", d.as_double(&since), d.double(8.64e7));
+        Ok(Leaf {
+            query: grouped(&scope, &days),
+            is_total: false,
+            kind: LeafKind::Double,
+        })
+    }
+
+    fn aggregate(
         &mut self,
-        end: RankEnd,
-        size: RankSize,
-        measure: &Measure,
+        function: Aggregate,
+        property: &str,
+        cast: Option<Cast>,
+        of: &EventWindow,
         span: Span,
-    ) -> Result<String, Refusal> {
-        if matches!(measure, Measure::Attribute(_) | Measure::Periods { .. }) {
-            return Err(self.cannot("a rank by this measure", span));
-        }
-        let Grouped {
-            user,
-            from,
-            filter,
-            value,
-            is_exact,
-            ..
-        } = self.grouped(measure, span)?;
-        if !is_exact {
-            return Err(self.cannot("a rank by numbers that may have more than 53 bits", span));
-        }
-        let order = if end == RankEnd::Top { "DESC" } else { "ASC" };
-        let (measured, ranked) = (self.alias("m"), self.alias("r"));
-        let bound = match size {
-            RankSize::Users(users) => users.min(i64::MAX as u64).to_string(),
-            RankSize::Percent(percent) => {
-                let d = self.dialect;
-                let (candidates, percent) = (
-                    d.as_double(&format!("{ranked}.candidates")),
-                    d.double(percent),
+    ) -> Result<Leaf, Refusal> {
+        let d = self.dialect;
+        let scope = self.events(of)?;
+        let sides = self.property(&scope.row, property, span)?;
+        let sides = self.cast(sides, cast, span)?;
+        let number = sides.number.as_ref().map(|number| number.double.clone());
+        let number = number.unwrap_or_else(|| d.try_double("'none'"));
+        let (query, is_total, kind) = match function {
+            Aggregate::Min => (
+                grouped(&scope, &format!("MIN({number})")),
+                false,
+                LeafKind::Wide,
+            ),
+            Aggregate::Max => (
+                grouped(&scope, &format!("MAX({number})")),
+                false,
+                LeafKind::Wide,
+            ),
+            Aggregate::Distinct => {
+                let count = format!("COUNT(DISTINCT {})", self.distinct(&sides));
+                (grouped(&scope, &d.as_double(&count)), true, LeafKind::Count)
+            }
+            Aggregate::Sum | Aggregate::Avg => {
+                let sum = self.alias("t");
+                let query = format!(
+                    "SELECT {user} AS user_id, SUM({}) AS millionths, COUNT({number}) AS numbers FROM {} WHERE {} GROUP BY {user}",
+                    millionths(d, &number),
+                    scope.from(),
+                    scope.filter(),
+                    user = scope.user
                 );
-                format!("FLOOR({candidates} * {percent} / {})", d.double(100.0))
+                let total = total(d, &format!("{sum}.millionths"));
+                let (value, is_total) = if function == Aggregate::Sum {
+                    (format!("COALESCE({total}, {})", d.double(0.0)), true)
+                } else {
+                    let numbers = d.as_double(&format!("NULLIF({sum}.numbers, 0)"));
+                    (format!("{total} / {numbers}"), false)
+                };
+                let query = format!(
+                    "SELECT {sum}.user_id AS user_id, {value} AS value FROM ({query}) AS {sum}"
+                );
+                let kind = if is_total {
+                    LeafKind::Wide
+                } else {
+                    LeafKind::Double
+                };
+                (query, is_total, kind)
             }
         };
-        // Who has events but no value counts among those the per cent are of, and ranks last.
-        let missing = format!("CASE WHEN {measured}.number IS NULL THEN 1 ELSE 0 END");
-        let filter = all(vec![
-            filter,
-            format!("{user} IN (SELECT user_id FROM users)"),
-        ]);
-        Ok(format!(
-            "u.user_id IN (SELECT {ranked}.user_id FROM (SELECT {measured}.user_id AS user_id, {measured}.number AS number, COUNT(*) OVER () AS candidates, ROW_NUMBER() OVER (ORDER BY {missing}, {measured}.number {order}, {measured}.user_id) AS place FROM (SELECT {user} AS user_id, {value} AS number FROM {from} WHERE {filter} GROUP BY {user}) AS {measured}) AS {ranked} WHERE {ranked}.number IS NOT NULL AND {ranked}.place <= {bound})"
-        ))
+        Ok(Leaf {
+            query,
+            is_total,
+            kind,
+        })
     }
 }
 
-/// Whether a known number passes.
-fn holds(number: Number, test: &NumberTest) -> bool {
-    let order = |other| compare_numbers(number, other);
+fn grouped(scope: &Scope, value: &str) -> String {
+    format!(
+        "SELECT {user} AS user_id, {value} AS value FROM {} WHERE {} GROUP BY {user}",
+        scope.from(),
+        scope.filter(),
+        user = scope.user
+    )
+}
+
+/// A double in millionths, for exact sums. Stops the statement where it has more places or more than
+/// 53 bits: its sum would depend on the order of rows.
+fn millionths(d: Dialect, number: &str) -> String {
+    let million = d.double(1e6);
+    let scaled = format!("FLOOR({number} * {million} + {})", d.double(0.5));
+    let small = d.wide(&d.as_integer(&scaled));
+    let whole = d.wide(&d.as_integer(number));
+    let stop = d.stop(
+        "no exact sum: a number has more than 6 places or 53 bits: ",
+        number,
+        As::Integer,
+    );
+    format!(
+        "CASE WHEN {number} IS NULL THEN NULL WHEN ABS({number}) < {} AND {scaled} / {million} = {number} THEN {small} WHEN {number} = FLOOR({number}) AND ABS({number}) < {} THEN {} ELSE {stop} END",
+        d.double(9e9),
+        d.double(EXACT),
+        d.wide(&format!("{whole} * 1000000")),
+    )
+}
+
+/// The double nearest to a sum of millionths.
+fn total(d: Dialect, sum: &str) -> String {
+    let text = d.joined(&[&d.as_text(sum), "'e-6'"]);
+    format!(
+        "CASE WHEN ABS({sum}) < 9007199254740992 THEN {} / {} ELSE {} END",
+        d.as_double(sum),
+        d.double(1e6),
+        d.try_double(&text)
+    )
+}
+
+/// Whether 0 passes.
+fn zero_holds(test: &NumberTest) -> bool {
+    let order = |other| compare_numbers(crowdset_types::Number::Integer(0), other);
     match test {
         NumberTest::Compare(op, other) => order(*other).is_some_and(|order| match op {
             CompareOp::Equal => order.is_eq(),

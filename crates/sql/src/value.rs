@@ -1,29 +1,40 @@
 //! Tests on one value. Every text that is returned is TRUE or FALSE, never NULL.
 
 use crate::Refusal;
-use crate::condition::Writer;
-use crate::dialect::JsonValue;
-use crowdset_query::{Cast, CompareOp, Literal, Span, Test, TimePoint};
+use crate::dialect::Dialect;
+use crate::number::Number;
+use crate::pattern;
+use crate::scope::Scope;
+use crate::writer::Writer;
+use crowdset_query::{CompareOp, Literal, Span, Test, TimePoint};
 use crowdset_types::TimestampMillis;
-
-/// Below this, comparing as doubles is comparing exactly: no other integer rounds to the literal.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a value is by type. Each is an expression that is NULL where the value has another type;
 /// `None` where it never has that type.
+#[derive(Clone)]
 pub(crate) struct Sides {
     pub(crate) is_set: String,
-    /// As a double, never NaN.
-    pub(crate) number: Option<String>,
+    pub(crate) number: Option<Number>,
+    /// The number that an attribute's text wholly is.
+    pub(crate) read: Option<Number>,
     pub(crate) text: Option<String>,
     pub(crate) flag: Option<String>,
     /// Milliseconds since the epoch.
     pub(crate) time: Option<String>,
-    pub(crate) array: Option<String>,
-    /// Arrays may occur, yet their elements cannot be looked at.
-    pub(crate) hides_arrays: bool,
+    pub(crate) array: Option<Array>,
     /// Of the type of whatever it is compared with.
     pub(crate) is_assumed: bool,
+}
+
+/// An array of an event.
+#[derive(Clone)]
+pub(crate) struct Array {
+    /// The row of the event.
+    pub(crate) row: String,
+    /// The property's dotted path.
+    pub(crate) path: String,
+    /// Its JSON text.
+    pub(crate) json: String,
 }
 
 impl Sides {
@@ -32,23 +43,22 @@ impl Sides {
         Self {
             is_set,
             number: None,
+            read: None,
             text: None,
             flag: None,
             time: None,
             array: None,
-            hides_arrays: false,
             is_assumed: false,
         }
     }
 
-    pub(crate) fn json(value: JsonValue) -> Self {
+    /// Text of an attribute, which reads as a number where it wholly is one.
+    pub(crate) fn of_text(dialect: Dialect, value: String) -> Self {
+        let double = dialect.number_of_text(&value);
         Self {
-            number: Some(value.number),
-            text: Some(value.text),
-            flag: Some(value.flag),
-            hides_arrays: value.array.is_none(),
-            array: value.array,
-            ..Self::new(value.is_set)
+            read: Some(Number::of(dialect, double, &value)),
+            text: Some(value.clone()),
+            ..Self::new(format!("{value} IS NOT NULL"))
         }
     }
 }
@@ -71,6 +81,7 @@ pub(crate) fn any(parts: Vec<String>) -> String {
 
 /// `(a AND b)`; TRUE for none.
 pub(crate) fn all(parts: Vec<String>) -> String {
+    let parts = parts.into_iter().filter(|part| part != "TRUE").collect();
     joined(parts, " AND ", "TRUE")
 }
 
@@ -82,73 +93,35 @@ fn joined(mut parts: Vec<String>, between: &str, none: &str) -> String {
     }
 }
 
-fn sure(condition: &str) -> String {
+pub(crate) fn sure(condition: &str) -> String {
     format!("COALESCE({condition}, FALSE)")
 }
 
-impl Writer<'_> {
-    /// A number as a double, if comparing with it as a double is exact.
-    pub(crate) fn number(&self, value: f64, span: Span) -> Result<String, Refusal> {
-        if value.abs() < EXACT {
-            Ok(self.dialect.double(value))
-        } else {
-            Err(self.cannot("a number of more than 53 bits", span))
+/// That two values are one, of one type and equal.
+pub(crate) fn is_same(one: &Sides, two: &Sides) -> String {
+    let number = |of: &Sides| of.number.clone();
+    let texts = |of: &Sides| {
+        let array = of.array.as_ref().map(|array| array.json.clone());
+        [of.text.clone(), of.flag.clone(), array]
+    };
+    let mut parts = Vec::new();
+    if let (Some(one), Some(two)) = (number(one), number(two)) {
+        parts.push(one.compare(CompareOp::Equal, &two));
+    }
+    for (one, two) in texts(one).into_iter().zip(texts(two)) {
+        if let (Some(one), Some(two)) = (one, two) {
+            parts.push(format!("{one} = {two}"));
         }
     }
+    any(parts.iter().map(|part| sure(part)).collect())
+}
 
+impl Writer<'_> {
     pub(crate) fn instant(&self, point: &TimePoint) -> i64 {
         match point {
             TimePoint::Now => self.as_of.0,
             TimePoint::Ago(length) => self.as_of.0.saturating_sub(length.0),
             TimePoint::At(instant) => *instant,
-        }
-    }
-
-    pub(crate) fn cast(
-        &self,
-        of: Sides,
-        cast: Option<Cast>,
-        is_attribute: bool,
-        span: Span,
-    ) -> Result<Sides, Refusal> {
-        let Some(cast) = cast else { return Ok(of) };
-        match cast {
-            _ if of.is_assumed => Err(self.cannot("a cast of a column of unknown type", span)),
-            Cast::Number => {
-                let has_text = of.text.is_some();
-                let number = match (of.number, &of.text) {
-                    // Of an attribute the number already is what its text says.
-                    (Some(number), Some(text)) if !is_attribute => Some(format!(
-                        "COALESCE({number}, {})",
-                        self.dialect.number_of_text(text)
-                    )),
-                    (number, _) => number,
-                };
-                let is_set = match &number {
-                    // NaN is set.
-                    Some(_) if !has_text => of.is_set,
-                    Some(number) => format!("{number} IS NOT NULL"),
-                    None => "FALSE".to_owned(),
-                };
-                Ok(Sides {
-                    number,
-                    ..Sides::new(is_set)
-                })
-            }
-            Cast::Text if of.number.is_none() || is_attribute && of.text.is_some() => {
-                if of.flag.is_some() || of.time.is_some() || of.array.is_some() {
-                    return Err(self.cannot("`text(…)`", span));
-                }
-                Ok(Sides {
-                    text: of.text,
-                    ..Sides::new(of.is_set)
-                })
-            }
-            Cast::Time if of.text.is_none() && of.time.is_some() => Ok(of),
-            Cast::Text => Err(self.cannot("`text(…)`", span)),
-            Cast::Time | Cast::TimeSeconds | Cast::TimeMillis => {
-                Err(self.cannot("`time(…)`", span))
-            }
         }
     }
 
@@ -159,54 +132,104 @@ impl Writer<'_> {
         literal: &Literal,
         span: Span,
     ) -> Result<String, Refusal> {
-        let sign = sign(op);
-        let mut parts = Vec::new();
-        let mut add = |side: &Option<String>, other: String| {
-            if let Some(side) = side {
-                parts.push(format!("{side} {sign} {other}"));
-            }
+        let signed = |side: &String, other: &str| format!("{side} {} {other}", sign(op));
+        let numbers = |other: &Number| {
+            let sides = [&of.number, &of.read].into_iter().flatten();
+            sides.map(|side| side.compare(op, other)).collect()
         };
-        match literal {
-            Literal::Integer(value) => add(&of.number, self.number(*value as f64, span)?),
-            Literal::Float(value) => add(&of.number, self.number(*value, span)?),
-            Literal::Bool(value) => add(&of.flag, if *value { "TRUE" } else { "FALSE" }.to_owned()),
+        let d = self.dialect;
+        let parts: Vec<String> = match literal {
+            Literal::Integer(value) => numbers(&Number::integer(d, *value)),
+            Literal::Float(value) => numbers(&Number::float(d, *value)),
+            Literal::Bool(value) => {
+                let value = if *value { "TRUE" } else { "FALSE" };
+                of.flag.iter().map(|flag| signed(flag, value)).collect()
+            }
             Literal::Text(text) => {
-                add(&of.text, self.dialect.text(text));
-                if !of.is_assumed && of.time.is_some() {
+                let other = d.text(text);
+                let mut parts: Vec<String> =
+                    of.text.iter().map(|side| signed(side, &other)).collect();
+                if let Some(time) = of.time.as_ref().filter(|_| !of.is_assumed) {
                     let Ok((at, _)) = TimestampMillis::parse(text) else {
                         return Err(self.cannot("a time compared with text that is none", span));
                     };
-                    add(&of.time, at.0.to_string());
+                    parts.push(signed(time, &at.0.to_string()));
                 }
+                parts
             }
             Literal::Time(point) => {
-                if of.text.is_some() && !of.is_assumed {
-                    return Err(self.cannot("text read as a time", span));
-                }
-                add(&of.time, self.instant(point).to_string());
+                let at = self.instant(point).to_string();
+                let times = self.times(of).into_iter();
+                times.map(|time| signed(&time, &at)).collect()
             }
+        };
+        Ok(any(parts.iter().map(|part| sure(part)).collect()))
+    }
+
+    /// What is a time, and what reads as one beside a time.
+    fn times(&self, of: &Sides) -> Vec<String> {
+        let mut times: Vec<String> = of.time.iter().cloned().collect();
+        if let Some(text) = of.text.as_ref().filter(|_| !of.is_assumed) {
+            times.push(self.dialect.instant_of_text(text));
         }
-        let parts = parts.iter().map(|part| sure(part)).collect();
-        Ok(any(parts))
+        times
     }
 
     /// Whether the value can be compared with the literal at all.
-    fn is_comparable(of: &Sides, literal: &Literal) -> String {
-        let mut sides = Vec::new();
+    fn is_comparable(&self, of: &Sides, literal: &Literal) -> String {
+        let mut sides: Vec<String> = Vec::new();
         match literal {
-            Literal::Integer(_) | Literal::Float(_) => sides.extend(&of.number),
-            Literal::Bool(_) => sides.extend(&of.flag),
+            Literal::Integer(_) | Literal::Float(_) => {
+                let numbers = [&of.number, &of.read].into_iter().flatten();
+                sides.extend(numbers.map(|number| number.double.clone()));
+            }
+            Literal::Bool(_) => sides.extend(of.flag.clone()),
             Literal::Text(_) => {
-                sides.extend(&of.text);
+                sides.extend(of.text.clone());
                 if !of.is_assumed {
-                    sides.extend(&of.time);
+                    sides.extend(of.time.clone());
                 }
             }
-            Literal::Time(_) => sides.extend(&of.time),
+            Literal::Time(_) => sides = self.times(of),
         }
         any(sides
             .iter()
             .map(|side| format!("{side} IS NOT NULL"))
+            .collect())
+    }
+
+    fn compare_attribute(&self, of: &Sides, op: CompareOp, other: &Sides) -> String {
+        let pair = |one: &Option<Number>, two: &Option<Number>| {
+            Some(one.as_ref()?.compare(op, two.as_ref()?))
+        };
+        let plain = |one: Option<&String>, two: Option<&String>| {
+            Some(format!("{} {} {}", one?, sign(op), two?))
+        };
+        let read = |sides: &Sides| {
+            let text = sides.text.as_ref();
+            text.map(|text| self.dialect.instant_of_text(text))
+        };
+        let flags_compare = matches!(op, CompareOp::Equal | CompareOp::NotEqual);
+        let mut parts = vec![
+            pair(&of.number, &other.number),
+            pair(&of.number, &other.read),
+            pair(&of.read, &other.number),
+            plain(of.text.as_ref(), other.text.as_ref()),
+            plain(of.time.as_ref(), other.time.as_ref()),
+        ];
+        if flags_compare {
+            parts.push(plain(of.flag.as_ref(), other.flag.as_ref()));
+        }
+        if let (Some(_), Some(time)) = (&of.text, &other.time) {
+            parts.push(plain(read(of).as_ref(), Some(time)));
+        }
+        if let (Some(time), Some(_)) = (&of.time, &other.text) {
+            parts.push(plain(Some(time), read(other).as_ref()));
+        }
+        any(parts
+            .into_iter()
+            .flatten()
+            .map(|part| sure(&part))
             .collect())
     }
 
@@ -216,46 +239,46 @@ impl Writer<'_> {
             .map_or_else(|| "FALSE".to_owned(), |text| sure(&condition(text)))
     }
 
-    fn has(&self, of: &Sides, literal: &Literal, span: Span) -> Result<String, Refusal> {
-        if of.hides_arrays {
-            return Err(self.cannot("`has`", span));
+    fn matched(
+        &self,
+        of: &Sides,
+        pattern: Option<String>,
+        what: &str,
+        span: Span,
+    ) -> Result<String, Refusal> {
+        match pattern {
+            Some(pattern) => Ok(Self::of_text(of, |text| {
+                self.dialect.matches(text, &pattern)
+            })),
+            None => Err(self.cannot(what, span)),
         }
-        let Some(array) = &of.array else {
-            return Ok("FALSE".to_owned());
-        };
-        // Only DuckDB comes here: the others hide their arrays.
-        let (kinds, is_it) = match literal {
-            Literal::Integer(value) => (
-                "'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE'",
-                format!("CAST(x AS DOUBLE) = {}", self.number(*value as f64, span)?),
-            ),
-            Literal::Float(value) => (
-                "'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE'",
-                format!("CAST(x AS DOUBLE) = {}", self.number(*value, span)?),
-            ),
-            Literal::Text(text) => (
-                "'VARCHAR'",
-                format!("json_extract_string(x, '$') = {}", self.dialect.text(text)),
-            ),
-            Literal::Bool(value) => (
-                "'BOOLEAN'",
-                format!("json_extract_string(x, '$') = '{value}'"),
-            ),
-            // An element of an array is never a time.
-            Literal::Time(_) => return Ok("FALSE".to_owned()),
-        };
-        Ok(sure(&format!(
-            "len(list_filter(CAST({array} AS JSON[]), lambda x: CASE WHEN json_type(x) IN ({kinds}) THEN {is_it} ELSE FALSE END)) > 0"
-        )))
     }
 
-    /// The test of a value.
-    pub(crate) fn test(&self, of: &Sides, test: &Test, span: Span) -> Result<String, Refusal> {
+    /// The test of a value that `scope` holds.
+    pub(crate) fn test(
+        &mut self,
+        scope: &mut Scope,
+        of: &Sides,
+        test: &Test,
+        span: Span,
+    ) -> Result<String, Refusal> {
+        if let Test::CompareAttribute(op, attribute) = test {
+            let other = self.attribute(scope, attribute)?;
+            if of.is_assumed || other.is_assumed {
+                return Err(self.cannot("a comparison with a column of unknown type", span));
+            }
+            return Ok(self.compare_attribute(of, *op, &other));
+        }
         let each = |literals: &[Literal], one: &dyn Fn(&Literal) -> Result<String, Refusal>| {
             literals.iter().map(one).collect::<Result<Vec<_>, _>>()
         };
         let equals = |literal: &Literal| self.compare(of, CompareOp::Equal, literal, span);
-        let has = |literal: &Literal| self.has(of, literal, span);
+        let has = |literal: &Literal| match &of.array {
+            Some(array) => self.has(array, literal, span),
+            None => Ok("FALSE".to_owned()),
+        };
+        let is_text = |text: &str| format!("{text} IS NOT NULL");
+        let d = self.dialect;
         Ok(match test {
             Test::Compare(op, literal) => self.compare(of, *op, literal, span)?,
             Test::Between(low, high) => all(vec![
@@ -267,62 +290,32 @@ impl Writer<'_> {
                 let equal = any(each(literals, &equals)?);
                 let comparable = literals
                     .iter()
-                    .map(|literal| Self::is_comparable(of, literal));
+                    .map(|literal| self.is_comparable(of, literal));
                 all(vec![any(comparable.collect()), format!("NOT {equal}")])
             }
-            Test::Contains(part) if part.is_empty() => {
-                Self::of_text(of, |text| format!("{text} IS NOT NULL"))
+            Test::Contains(part) | Test::StartsWith(part) | Test::EndsWith(part)
+                if part.is_empty() =>
+            {
+                Self::of_text(of, is_text)
             }
-            Test::StartsWith(part) if part.is_empty() => {
-                Self::of_text(of, |text| format!("{text} IS NOT NULL"))
+            Test::Contains(part) => Self::of_text(of, |text| d.contains(text, part)),
+            Test::StartsWith(part) => Self::of_text(of, |text| d.starts_with(text, part)),
+            Test::EndsWith(part) => Self::of_text(of, |text| d.ends_with(text, part)),
+            Test::Like(like) => {
+                let like = pattern::tidy(like);
+                Self::of_text(of, |text| d.like(text, &like))
             }
-            Test::EndsWith(part) if part.is_empty() => {
-                Self::of_text(of, |text| format!("{text} IS NOT NULL"))
-            }
-            Test::Contains(part) => Self::of_text(of, |text| self.dialect.contains(text, part)),
-            Test::StartsWith(part) => {
-                Self::of_text(of, |text| self.dialect.starts_with(text, part))
-            }
-            Test::EndsWith(part) => Self::of_text(of, |text| self.dialect.ends_with(text, part)),
-            Test::Like(pattern) => {
-                let pattern = tidy(pattern);
-                Self::of_text(of, |text| self.dialect.like(text, &pattern))
-            }
-            Test::ILike(_) => return Err(self.cannot("`ilike`", span)),
-            Test::Matches(pattern) => {
-                if self.dialect.matches("", pattern).is_none() {
-                    return Err(self.cannot("this regular expression", span));
-                }
-                Self::of_text(of, |text| {
-                    self.dialect.matches(text, pattern).unwrap_or_default()
-                })
+            Test::ILike(like) => Self::of_text(of, |text| d.matches(text, &pattern::folded(like))),
+            Test::Matches(regex) => {
+                let read = pattern::common(d, regex);
+                self.matched(of, read, "this regular expression", span)?
             }
             Test::IsSet => of.is_set.clone(),
             Test::IsNotSet => format!("NOT ({})", of.is_set),
             Test::Has(literal) => has(literal)?,
             Test::HasAny(literals) => any(each(literals, &has)?),
             Test::HasAll(literals) => all(each(literals, &has)?),
-            Test::CompareAttribute(..) => {
-                return Err(self.cannot("a comparison with an attribute", span));
-            }
+            Test::CompareAttribute(..) => unreachable!("answered above"),
         })
     }
-}
-
-/// The pattern with backslashes only where they are needed.
-fn tidy(pattern: &str) -> String {
-    let mut tidy = String::new();
-    let mut chars = pattern.chars();
-    while let Some(char) = chars.next() {
-        if char == '\\' {
-            let literal = chars.next().unwrap_or('\\');
-            if matches!(literal, '%' | '_' | '\\') {
-                tidy.push('\\');
-            }
-            tidy.push(literal);
-        } else {
-            tidy.push(char);
-        }
-    }
-    tidy
 }
