@@ -62,9 +62,9 @@ pub(crate) struct Events<'a> {
 enum Kept<'a> {
     Nothing,
     /// Each user's last row of the one name.
-    Last(Edge<'a>),
+    Last(Box<Edge<'a>>),
     /// All events count.
-    Days(ActiveDays<'a>),
+    Days(Box<ActiveDays<'a>>),
 }
 
 /// What a scan hands out: consecutive rows of one stream, all of one chunk.
@@ -97,16 +97,16 @@ impl<'a> Events<'a> {
         if self.sources.is_empty() || self.is_answered_by_index() {
             return self;
         }
-        let last = match self.plain_name(plan) {
+        let last = match plain_name(plan) {
             // A scan for windows of the users' own reads times as well.
             Some(name) if self.anchor.is_some() => Edge::bind(binder, End::Last, name),
             Some(name) => Edge::known(binder, End::Last, name),
             None => None,
         };
         if let Some(last) = last {
-            self.kept = Kept::Last(last);
+            self.kept = Kept::Last(Box::new(last));
         } else if let Some(days) = self.active_days(binder, plan) {
-            self.kept = Kept::Days(days);
+            self.kept = Kept::Days(Box::new(days));
         }
         self
     }
@@ -122,14 +122,6 @@ impl<'a> Events<'a> {
     /// Whether windows are the users' own.
     pub(crate) fn is_anchored(&self) -> bool {
         self.anchor.is_some()
-    }
-
-    /// The one name, if all its rows count that lie in the window.
-    pub(crate) fn plain_name(&self, plan: &'a PlanEvents) -> Option<&'a str> {
-        match &plan.selector.events[..] {
-            [PlanEvent { name, filter: None }] => Some(name),
-            _ => None,
-        }
     }
 
     /// The days on which users had any event, if all events count and windows are the same for all
@@ -519,6 +511,14 @@ impl<'a> Events<'a> {
         };
         source.skip_all_but(pass, rows.len());
         source.visit(pass, position, rows, bounds, visit);
+    }
+}
+
+/// The one name, if all its rows count that lie in the window.
+pub(crate) fn plain_name(plan: &PlanEvents) -> Option<&str> {
+    match &plan.selector.events[..] {
+        [PlanEvent { name, filter: None }] => Some(name),
+        _ => None,
     }
 }
 

@@ -307,7 +307,7 @@ fn count(events: &Events<'_>, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[
             match mask {
                 None => machine.count_u16(&users[rows], &mut narrow),
                 Some(mask) => {
-                    machine.count_u16_masked(&users[rows.clone()], &mask[rows], &mut narrow)
+                    machine.count_u16_masked(&users[rows.clone()], &mask[rows], &mut narrow);
                 }
             }
         }
@@ -503,7 +503,7 @@ pub(crate) enum MeasureCondition<'a> {
     /// An attribute is tested like any attribute.
     Attribute(AttributeCondition<'a>),
     Numbers {
-        measure: Measure<'a>,
+        measure: Box<Measure<'a>>,
         counts: Vec<(u64, u64)>,
         scaled: Vec<(i64, i64)>,
         truth: Truth<'a>,
@@ -549,7 +549,7 @@ impl<'a> MeasureCondition<'a> {
                 _ => match narrow(&counts) {
                     Some(test) => Self::Narrow { events, test },
                     None => Self::Numbers {
-                        measure: Measure::Count(events),
+                        measure: Box::new(Measure::Count(events)),
                         counts,
                         scaled: Vec::new(),
                         truth,
@@ -562,7 +562,7 @@ impl<'a> MeasureCondition<'a> {
             None => Vec::new(),
         };
         Ok(Self::Numbers {
-            measure,
+            measure: Box::new(measure),
             counts,
             scaled,
             truth,
@@ -623,7 +623,7 @@ impl<'a> MeasureCondition<'a> {
                 truth,
             } => {
                 found.fill(0);
-                if let Measure::Calendar(calendar) = measure
+                if let Measure::Calendar(calendar) = &**measure
                     && calendar.or_within(pass, counts, found)
                 {
                     words::and(found, wanted);

@@ -10,9 +10,9 @@
 use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
 use crate::edge::{Edge, RowNumbers, no_row};
-use crate::events::{Events, SPARSE};
+use crate::events::{Events, SPARSE, plain_name};
 use crate::filter::{Filter, RowContext};
-use crate::kernel::{BLOCK, Machine};
+use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::scratch::Scratch;
 use crate::summary::End;
@@ -99,7 +99,7 @@ impl<'a> Occurrence<'a> {
         if rows >= u64::from(u32::MAX) && events.chunk_rows_max() >= u64::from(u32::MAX) {
             return Err(EvalError::OccurrenceRows);
         }
-        let edge = match (end, events.plain_name(plan)) {
+        let edge = match (end, plain_name(plan)) {
             (Some(end), Some(name)) if !events.is_anchored() => Edge::bind(binder, end, name),
             _ => None,
         };
@@ -147,7 +147,7 @@ impl<'a> Occurrence<'a> {
                     let offsets = &offsets[rows];
                     words::for_each(users, |user| {
                         let offset = offsets[(numbers[user] - base) as usize - 1];
-                        times[user] = of_rows.base.wrapping_add(offset as i64);
+                        times[user] = of_rows.base.wrapping_add(offset.widen() as i64);
                     });
                 });
             });
