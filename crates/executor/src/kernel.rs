@@ -378,35 +378,37 @@ kernels! {
     /// The users whose counter lies in `low..=high`, or, with `outside`, those whose does not.
     fn counters_within as CountersWithin(counters: &'k [u8; CHUNK_USERS], low: u8, high: u8, outside: bool, words: &'k mut Words) {
         let (span, flip) = (high - low, if outside { u64::MAX } else { 0 });
-        for (word, counters) in words.iter_mut().zip(counters.as_chunks::<64>().0) {
-            let mut flags = [0_u8; 64];
+        for (words, counters) in blocks(words, counters) {
+            let mut flags = [0_u8; BLOCK];
             for (flag, counter) in flags.iter_mut().zip(counters) {
                 *flag = u8::from(counter.wrapping_sub(low) <= span);
             }
-            *word = pack_sixty_four(&flags) ^ flip;
+            for (word, flags) in words.iter_mut().zip(flags.as_chunks::<64>().0) {
+                *word = pack_sixty_four(flags) ^ flip;
+            }
         }
     }
 
     /// The users whose number lies in `low..=high` are added.
     fn or_u32_within as OrU32Within(values: &'k [u32; CHUNK_USERS], low: u32, high: u32, words: &'k mut Words) {
         let span = high - low;
-        for (word, values) in words.iter_mut().zip(values.as_chunks::<64>().0) {
-            let mut flags = [0_u8; 64];
+        for (words, values) in blocks(words, values) {
+            let mut flags = [0_u8; BLOCK];
             for (flag, value) in flags.iter_mut().zip(values) {
                 *flag = u8::from(value.wrapping_sub(low) <= span);
             }
-            *word |= pack_sixty_four(&flags);
+            or_packed(&flags, words);
         }
     }
 
     /// The users whose number lies in `low..=high` are added.
     fn or_i64_within as OrI64Within(values: &'k [i64; CHUNK_USERS], low: i64, high: i64, words: &'k mut Words) {
-        for (word, values) in words.iter_mut().zip(values.as_chunks::<64>().0) {
-            let mut flags = [0_u8; 64];
+        for (words, values) in blocks(words, values) {
+            let mut flags = [0_u8; BLOCK];
             for (flag, &value) in flags.iter_mut().zip(values) {
                 *flag = u8::from(low <= value) & u8::from(value <= high);
             }
-            *word |= pack_sixty_four(&flags);
+            or_packed(&flags, words);
         }
     }
 }
@@ -421,6 +423,25 @@ impl Machine {
                 .take(word.count_ones() as usize)
                 .map(move |rest| first + rest.trailing_zeros() as usize)
         })
+    }
+}
+
+/// A chunk's words and values in blocks: comparing a block of values first and packing it then is more
+/// than twice as fast as both for 64 of them at a time.
+#[inline(always)]
+fn blocks<'k, T>(
+    words: &'k mut Words,
+    values: &'k [T; CHUNK_USERS],
+) -> impl Iterator<Item = (&'k mut [u64; BLOCK / 64], &'k [T; BLOCK])> {
+    let words = words.as_chunks_mut::<{ BLOCK / 64 }>().0;
+    words.iter_mut().zip(values.as_chunks::<BLOCK>().0)
+}
+
+/// Adds the bits of bytes of 0 or 1.
+#[inline(always)]
+fn or_packed(flags: &[u8; BLOCK], words: &mut [u64; BLOCK / 64]) {
+    for (word, flags) in words.iter_mut().zip(flags.as_chunks::<64>().0) {
+        *word |= pack_sixty_four(flags);
     }
 }
 

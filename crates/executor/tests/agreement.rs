@@ -255,9 +255,10 @@ fn dataset(data: &Data, cuts: &[i64]) -> Dataset {
         attribute_index: Some(Arc::new(attributes)),
         partitions,
         lists: ListSets::default(),
+        // Nothing, one table at a time, or everything is kept.
         summaries: Summaries::new(SummaryPolicy {
+            bytes_max: [0, 65_536, 64 << 20][data.events.len() % 3],
             day_rows_min: 0,
-            ..SummaryPolicy::default()
         }),
     }
 }
