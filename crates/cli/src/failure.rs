@@ -31,7 +31,12 @@ impl Failure {
 
     /// A failure of an operation on a file.
     pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
-        Self::Failed(format!("{what}: {error}"))
+        if error.kind() == io::ErrorKind::InvalidData {
+            // The standard library's words for it name neither the cause nor the cure.
+            Self::Failed(format!("{what}: it is no text in UTF-8; save it as such"))
+        } else {
+            Self::Failed(format!("{what}: {error}"))
+        }
     }
 
     /// The exit status.

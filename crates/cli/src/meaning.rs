@@ -5,8 +5,9 @@ use crate::failure::Failure;
 use crate::progress::Bar;
 use crowdset::{AsOf, Diagnostic, Engine, EngineOptions, EvalOptions, LocatedDiagnostic, Segment};
 use std::borrow::Cow;
+use std::fmt;
 use std::fs;
-use std::io::{self, BufWriter, IsTerminal, Read, Stdout, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,14 +83,7 @@ pub(crate) fn segment(typed: &str) -> Result<Segment, Failure> {
 pub(crate) fn segment_text(typed: &str) -> Result<Cow<'_, str>, Failure> {
     match typed.strip_prefix('@') {
         None => Ok(typed.into()),
-        Some("-") => match io::read_to_string(io::stdin().lock()) {
-            Ok(text) => Ok(text.into()),
-            Err(error) => Err(Failure::io(
-                "cannot read the segment from standard input",
-                &error,
-            )),
-        },
-        Some(file) => match fs::read_to_string(file) {
+        Some(file) => match io::read_to_string(input(Path::new(file))?) {
             Ok(text) => Ok(text.into()),
             Err(error) => Err(Failure::io(
                 format_args!("cannot read the segment file `{file}`"),
@@ -108,6 +102,12 @@ pub(crate) fn warn(segment: &Segment, warnings: &[Diagnostic]) {
     }
 }
 
+/// Says on standard error what was done differently from what may be thought.
+pub(crate) fn remark(remark: fmt::Arguments<'_>) {
+    // A closed standard error must not stop a result.
+    let _ = writeln!(io::stderr().lock(), "note: {remark}");
+}
+
 /// Warnings for JSON output, with their places.
 pub(crate) fn located<'a>(
     segment: &'a Segment,
@@ -119,18 +119,21 @@ pub(crate) fn located<'a>(
         .collect()
 }
 
-/// Opens a file to read, or standard input for `-`.
-pub(crate) fn input(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    match fs::File::open(path) {
-        Ok(file) => Ok(Box::new(file)),
-        Err(error) => Err(Failure::io(
-            format_args!("cannot read `{}`", path.display()),
-            &error,
-        )),
-    }
+/// Opens a text to read: a file, or standard input for `-`. A byte order mark is no part of it.
+pub(crate) fn input(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    let open = || -> io::Result<Box<dyn BufRead>> {
+        let mut text: Box<dyn BufRead> = if path.as_os_str() == "-" {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(BufReader::new(fs::File::open(path)?))
+        };
+        if text.fill_buf()?.starts_with(MARK) {
+            text.consume(MARK.len());
+        }
+        Ok(text)
+    };
+    open().map_err(|error| Failure::io(format_args!("cannot read `{}`", path.display()), &error))
 }
 
 /// Whether standard error is a terminal, where progress and remarks are welcome.

@@ -115,6 +115,20 @@ fn lists_are_saved_listed_shown_and_dropped() {
     );
     let listed = world.json(&["list", "list", "store", "--json"]);
     assert_eq!(listed["lists"][0]["ids"], json!(3));
+    // As a spreadsheet writes it.
+    let said = world.run_with_input(
+        &["list", "save", "store", "friends", "-"],
+        "\u{feff}u2 \r\n  u1\t\r\n \r\nu3\r\n",
+    );
+    assert!(
+        said.err.contains("blanks around 2 of the ids"),
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        world.ok(&["list", "show", "store", "friends"]),
+        "u1\nu2\nu3\n"
+    );
     world.ok(&["list", "drop", "store", "friends"]);
     let said = world.run(&["count", "store", "list('friends')"]);
     assert_eq!(said.status, 2);

@@ -42,6 +42,14 @@ fn breakdown_counts_values_as_of_the_instant() {
             .status,
         2
     );
+    let said = world.run(&["breakdown", "store", "everyone", "--by", "acount_type"]);
+    assert_eq!(said.status, 2);
+    assert!(said.err.contains("there is no attribute `acount_type`"));
+    assert!(
+        said.err.contains("did you mean `account_type`?"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

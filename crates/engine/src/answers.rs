@@ -53,17 +53,30 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Snapshot::evaluate`]; a bare name that both tables have is an error too.
+    /// As [`Snapshot::evaluate`]; [`EvaluateError::Segment`] as well for an attribute that no table has,
+    /// and for a bare name that both have.
     ///
     /// # Examples
     ///
     /// ```
-    /// use crowdset::{AsOf, Engine};
+    /// use crowdset::arrow::array::{ArrayRef, StringArray};
+    /// use crowdset::arrow::record_batch::RecordBatch;
+    /// use crowdset::{AsOf, Engine, LoadOptions, Tables};
+    /// use std::sync::Arc;
     ///
-    /// let snapshot = Engine::in_memory().snapshot();
+    /// let text = |values: [&'static str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    /// let users = RecordBatch::try_from_iter([
+    ///     ("user_id", text(["ada", "bob", "eve"])),
+    ///     ("plan", text(["free", "free", "agency"])),
+    /// ])?;
+    /// let engine = Engine::in_memory();
+    /// engine.load(&Tables::default().user_batch(users), &LoadOptions::default())?;
+    ///
+    /// let snapshot = engine.snapshot();
     /// let by_plan = snapshot.breakdown(&"everyone".parse()?, &"plan".parse()?, AsOf::now())?;
-    /// assert!(by_plan.groups.is_empty());
-    /// # Ok::<(), crowdset::Error>(())
+    /// assert_eq!(by_plan.groups.iter().map(|(_, users)| *users).collect::<Vec<_>>(), [2, 1]);
+    /// assert!(snapshot.breakdown(&"everyone".parse()?, &"paln".parse()?, AsOf::now()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn breakdown(
         &self,
@@ -86,13 +99,12 @@ impl Snapshot {
         as_of: AsOf,
         options: &EvalOptions,
     ) -> Result<Breakdown, EvaluateError> {
-        let (attribute, found) =
-            plan_attribute(attribute, self.catalog(), &options.plan_options())?;
+        let attribute = plan_attribute(attribute, self.catalog())?;
         let audience = self.evaluate_with(segment, as_of, options)?;
         let groups = executor::breakdown(
             &audience.set,
             &self.state.dataset,
-            attribute.as_ref(),
+            &attribute,
             as_of.instant(),
             &options.execution,
             &options.control,
@@ -100,7 +112,7 @@ impl Snapshot {
         Ok(Breakdown {
             as_of,
             groups,
-            warnings: audience.warnings().iter().cloned().chain(found).collect(),
+            warnings: audience.warnings().to_vec(),
         })
     }
 

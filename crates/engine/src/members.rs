@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use crowdset_executor::{AttributeColumn, ColumnType};
-use crowdset_query::{PlanAttribute, PlanOptions, plan_attribute};
+use crowdset_query::{PlanAttribute, plan_attribute};
 use crowdset_storage::{AttributeValue, IdKind, Table};
 use crowdset_types::UserOrdinal;
 use parquet::arrow::ArrowWriter;
@@ -111,15 +111,10 @@ impl Audience {
         attributes: &[AttributeOperand],
     ) -> Result<Members, EvaluateError> {
         let state = &self.state;
-        // A column of a name that nobody has would be a guess; a segment may wait for it to come.
-        let options = PlanOptions {
-            strict: true,
-            ..PlanOptions::default()
-        };
         let mut names = HashSet::from(["user_id".to_owned()]);
         let (mut fields, mut planned) = (Vec::new(), Vec::new());
         for operand in attributes {
-            let (attribute, findings) = plan_attribute(operand, state.catalog(), &options)?;
+            let attribute = plan_attribute(operand, state.catalog())?;
             let name = column_name(operand);
             if !names.insert(name.clone()) {
                 let finding = Diagnostic::error(
@@ -129,9 +124,6 @@ impl Audience {
                 let finding = finding.help("name each attribute once; `users.` or `property.` before its name makes another column name");
                 return Err(SegmentError::new(vec![finding], "".into()).into());
             }
-            let Some(attribute) = attribute else {
-                return Err(SegmentError::new(findings, "".into()).into());
-            };
             let of = AttributeColumn::type_of(&state.dataset, &attribute, self.as_of.instant())?;
             fields.push(Field::new(name, data_type(of), true));
             planned.push((attribute, of));

@@ -1,6 +1,5 @@
 //! Answers about several segments, several instants, or the values of an attribute.
 
-use crate::attribute::Attribute;
 use crate::audience::Audience;
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset};
@@ -81,7 +80,7 @@ pub fn overlap(
 pub fn breakdown(
     audience: &Audience,
     dataset: &Dataset,
-    attribute: Option<&PlanAttribute>,
+    attribute: &PlanAttribute,
     as_of: TimestampMillis,
     options: &ExecOptions,
     control: &Control,
@@ -91,10 +90,7 @@ pub fn breakdown(
         options,
         as_of,
     };
-    let attribute = match attribute {
-        Some(attribute) => binder.attribute(attribute)?,
-        None => Attribute::new(None, None, as_of, dataset.users.ordinals())?,
-    };
+    let attribute = binder.attribute(attribute)?;
     let mut groups = Groups::new(&attribute);
     for chunk in (0..dataset.users.chunks() as u32).map(ChunkId) {
         control.check()?;

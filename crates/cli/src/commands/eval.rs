@@ -7,7 +7,7 @@ use crate::output;
 use crowdset::{AsOf, EvaluateError, LocatedDiagnostic, Segment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 
 /// One line of the input.
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Asked {
 pub(crate) fn run(args: &Eval, meaning: &mut Meaning) -> Result<(), Failure> {
     let engine = meaning.open(&args.store)?;
     let mut asked = Vec::new();
-    for line in BufReader::new(meaning::input(&args.file)?).split(b'\n') {
+    for line in meaning::input(&args.file)?.split(b'\n') {
         let line = line.map_err(|error| {
             Failure::io(
                 format_args!("cannot read `{}`", args.file.display()),

@@ -7,7 +7,7 @@ use crate::output;
 use crowdset::{Engine, Error, OpenError, SaveError, SavedSegment, Segment};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::path::Path;
 
 /// One line of `import` and `export`.
@@ -83,7 +83,7 @@ pub(crate) fn segment(command: &SegmentCommand, meaning: &mut Meaning) -> Result
         }
         SegmentCommand::Import { store, file } => {
             let mut read: Vec<(String, Segment)> = Vec::new();
-            for (number, line) in (1..).zip(BufReader::new(meaning::input(file)?).lines()) {
+            for (number, line) in (1..).zip(meaning::input(file)?.lines()) {
                 let line = line.map_err(|error| {
                     Failure::io(format_args!("cannot read line {number}"), &error)
                 })?;
@@ -92,7 +92,10 @@ pub(crate) fn segment(command: &SegmentCommand, meaning: &mut Meaning) -> Result
                 }
                 let wrong = |reason: String| Failure::Segment(format!("line {number}: {reason}"));
                 let line: Line = serde_json::from_str(&line).map_err(|error| {
-                    wrong(format!("{error}; a line is one JSON object {{\"name\": \"…\", \"segment\": text or node}}"))
+                    let shown = error.to_string();
+                    let reason = shown.split(" at line ").next().unwrap_or_default();
+                    let column = error.column();
+                    wrong(format!("column {column}: {reason}; a line is one JSON object {{\"name\": \"…\", \"segment\": text or node}}"))
                 })?;
                 let segment = match &line.segment {
                     Value::String(text) => text.parse(),
@@ -129,14 +132,22 @@ pub(crate) fn segment(command: &SegmentCommand, meaning: &mut Meaning) -> Result
 pub(crate) fn list(command: &ListCommand, meaning: &mut Meaning) -> Result<(), Failure> {
     match command {
         ListCommand::Save { store, name, file } => {
-            let mut ids = Vec::new();
-            for line in BufReader::new(meaning::input(file)?).lines() {
+            let (mut ids, mut trimmed) = (Vec::new(), 0_u64);
+            for (number, line) in (1..).zip(meaning::input(file)?.lines()) {
                 let line = line.map_err(|error| {
-                    Failure::io(format_args!("cannot read `{}`", file.display()), &error)
+                    let place = format_args!("cannot read line {number} of `{}`", file.display());
+                    Failure::io(place, &error)
                 })?;
-                if !line.is_empty() {
-                    ids.push(line);
+                // Blanks and carriage returns around an id are the file's.
+                let id = line.trim();
+                if !id.is_empty() {
+                    trimmed += u64::from(id.len() < line.len());
+                    ids.push(id.to_owned());
                 }
+            }
+            if trimmed > 0 {
+                let trimmed = output::number(trimmed);
+                meaning::remark(format_args!("left out blanks around {trimmed} of the ids"));
             }
             let saved = writer(store, meaning)?
                 .save_list(name, ids)
@@ -147,10 +158,11 @@ pub(crate) fn list(command: &ListCommand, meaning: &mut Meaning) -> Result<(), F
             }
             writeln!(
                 meaning.out,
-                "saved list `{}`, version {}: {} ids",
+                "saved list `{}`, version {}: {} {}",
                 saved.name,
                 saved.version,
-                output::number(saved.ids)
+                output::number(saved.ids),
+                if saved.ids == 1 { "id" } else { "ids" }
             )?;
             Ok(())
         }

@@ -17,18 +17,19 @@ mod test;
 mod window;
 
 use crate::ast::{
-    AttributeOperand, AttributeTable, CompareOp, Expr, ExprKind, NumberTest, Occurrence,
-    OccurrenceTest, Operand, Segment, Span, Test,
+    AttributeTable, CompareOp, Expr, ExprKind, NumberTest, Occurrence, OccurrenceTest, Operand,
+    Segment, Span, Test,
 };
 use crate::catalog::{Catalog, TypeSet};
 use crate::diagnostic::{Diagnostic, SegmentError, Severity};
 use crate::parser::DEPTH_MAX;
-use crate::plan::{Plan, PlanAttribute, PlanKind, PlanNode, PlanOccurrenceTest};
+use crate::plan::{Plan, PlanKind, PlanNode, PlanOccurrenceTest};
 use cost::Estimate;
 use crowdset_types::{Number, TimestampMillis, compare_numbers};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+pub use attribute::plan_attribute;
 pub(crate) use window::{calendar_edge, calendar_range, written_instants};
 
 /// How deep a tree may be. Text of [`DEPTH_MAX`] levels makes trees of twice as many: in
@@ -119,35 +120,6 @@ fn plan_named(
         warnings: findings,
         node_count,
     })
-}
-
-/// Binds an attribute to a catalog, and says what is remarkable about it; `None` for a name that no
-/// table has.
-///
-/// # Errors
-///
-/// [`SegmentError`] for a bare name that is in both tables, and for an unknown one if
-/// `options.strict`.
-pub fn plan_attribute(
-    operand: &AttributeOperand,
-    catalog: &dyn Catalog,
-    options: &PlanOptions,
-) -> Result<(Option<PlanAttribute>, Vec<Diagnostic>), SegmentError> {
-    // An attribute by itself has no instant.
-    let mut planner = Planner::new(catalog, TimestampMillis(0), options, Vec::new(), false);
-    let attribute = planner.attribute(&operand.attribute);
-    let findings = planner.findings;
-    if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
-    {
-        return Err(SegmentError::new(findings, "".into()));
-    }
-    let attribute = attribute.map(|attribute| PlanAttribute {
-        cast: operand.cast,
-        ..attribute
-    });
-    Ok((attribute, findings))
 }
 
 /// The complement of a node.
