@@ -60,6 +60,20 @@ fn edges(world: &World) -> Vec<i64> {
 
 fn check(seed: u64, world: &World, snapshot: &Snapshot, segments: usize) -> [usize; 3] {
     let mut rng = Rng::new(seed ^ 0x3417);
+    let segments: Vec<Segment> = (0..segments)
+        .map(|number| segment(&mut rng, world, number % 5))
+        .collect();
+    check_segments(seed, world, snapshot, &segments)
+}
+
+/// How many of the next changes are instants, none at all, and bounds only.
+fn check_segments(
+    seed: u64,
+    world: &World,
+    snapshot: &Snapshot,
+    segments: &[Segment],
+) -> [usize; 3] {
+    let mut rng = Rng::new(seed ^ 0x4713);
     let reference = Reference::new(&world.data);
     let edges = edges(world);
     let users: Vec<String> = {
@@ -69,22 +83,21 @@ fn check(seed: u64, world: &World, snapshot: &Snapshot, segments: usize) -> [usi
             .expect("an answer")
     };
     let mut reached = [0; 3];
-    for number in 0..segments {
-        let segment = segment(&mut rng, world, number % 5);
+    for segment in segments {
         let as_of = *rng.pick(&world.as_of);
         let now = AsOf::at(as_of);
-        let audience = snapshot.evaluate(&segment, now).expect("an answer");
+        let audience = snapshot.evaluate(segment, now).expect("an answer");
         let mut expected = Expected {
             reference: &reference,
-            segment: &segment,
+            segment,
             known: HashMap::new(),
         };
         for user in &users {
             let told = format!("seed {seed}, user {user}, as of {as_of}: {segment}");
             let is_in = expected.is_in(user, as_of.0);
-            let why = snapshot.why(&segment, user, now).expect("an answer");
+            let why = snapshot.why(segment, user, now).expect("an answer");
             assert_eq!(audience.iter().any(|id| id == user), is_in, "{told}");
-            let contains = snapshot.contains(&segment, user, now).expect("an answer");
+            let contains = snapshot.contains(segment, user, now).expect("an answer");
             assert_eq!(contains, is_in, "{told}");
             assert_eq!(why.is_in, is_in, "{told}");
             assert!(why.is_in_universe, "{told}");
@@ -103,6 +116,7 @@ fn check(seed: u64, world: &World, snapshot: &Snapshot, segments: usize) -> [usi
                     i64::MAX
                 }
                 NextChange::NotBefore(at) => {
+                    println!("{told}: not before {at}");
                     reached[2] += 1;
                     at.0
                 }
@@ -178,6 +192,55 @@ fn agrees_with_everybody_and_the_reference_in_memory() {
     assert!(
         reached[0] > 20 && reached[1] > 20,
         "changes, none, bounds: {reached:?}"
+    );
+}
+
+/// Numbers that grow with every millisecond, and windows that are empty for an instant again and again.
+const PASSING: [&str; 13] = [
+    "days_since_last(a) > 3.5",
+    "days_since_first(b) = 2 or days_since_last(b) between 1 and 1.25",
+    "2 * days_since_last(a) - 1 > 7",
+    "days_since_last(a) / days_since_first(any event) < 0.5",
+    "days_since_first(a) - days_since_last(b) >= count(a, last 3 days)",
+    "days_since_last(a) * days_since_last(b) between 2 and 50",
+    "1 / (days_since_last(a) - 4) > 0.5 and not days_since_last(b) > 30 / count(b)",
+    "-days_since_last(any event) < -users.age",
+    "days_since_last(a) < days_since_last(b) + 0.125 and did(a, last 20 days)",
+    "had(property.industry is set, this month)",
+    "had(users.plan = 'pro', today) and not had(property.size is set, this week)",
+    "not had(property.industry is set, this year in 'America/New_York')",
+    "had(property.industry is set, last 2 calendar weeks) or had(users.age > 5, this quarter)",
+];
+
+/// Both at once: these may end with a bound.
+const PASSING_AND_BEGINNING: &str =
+    "had(users.plan is set, this month) and days_since_first(any event) * 1.5 > 20";
+
+#[test]
+fn what_passes_steadily_is_told_to_the_millisecond() {
+    let segments: Vec<Segment> = PASSING
+        .iter()
+        .map(|text| text.parse().expect("a segment"))
+        .collect();
+    let mut reached = [0; 3];
+    for seed in 0..cases(60).div_ceil(2) {
+        let seed = seed + 2_000_000;
+        let world = world(seed);
+        let engine = Engine::in_memory();
+        load(&engine, &world.data, Loading::Whole);
+        let own = check_segments(seed, &world, &engine.snapshot(), &segments);
+        for (all, own) in reached.iter_mut().zip(own) {
+            *all += own;
+        }
+        let both = PASSING_AND_BEGINNING.parse().expect("a segment");
+        check_segments(seed, &world, &engine.snapshot(), &[both]);
+    }
+    assert!(reached[0] > 100 && reached[1] > 100, "{reached:?}");
+    // Two sides that stay equal but for rounding are not told apart to the end of time.
+    let all: usize = reached.iter().sum();
+    assert!(
+        reached[2] * 100 < all,
+        "hardly any is left open: {reached:?}"
     );
 }
 

@@ -61,7 +61,7 @@ pub use dataset::{Dataset, ListSets, PartitionHandle};
 pub use error::EvalError;
 pub use evaluate::{count_many, evaluate, evaluate_many, profile};
 pub use one::{
-    Finding, FoundEvent, Joins, Miss, OneUser, Place, attribute_changes, attribute_values,
+    Aged, Finding, FoundEvent, Joins, Miss, OneUser, Place, attribute_changes, attribute_values,
     contains, event_instants,
 };
 pub use options::{ExecOptions, Kernels};

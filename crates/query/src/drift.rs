@@ -7,18 +7,12 @@
 
 use crate::ast::{
     Anchor, AnchorRelation, AttributeOperand, AttributeRef, CalendarUnit, EventNames,
-    EventSelector, EventWindow, Expr, ExprKind, Lifecycle, Literal, Measure, NumberTest,
-    Occurrence, OccurrenceTest, Operand, Period, Predicate, Segment, Sequence, Test, TimePoint,
-    Window,
+    EventSelector, EventWindow, Expr, ExprKind, Lifecycle, Literal, Measure, Occurrence,
+    OccurrenceTest, Operand, Period, Predicate, Segment, Sequence, Test, TimePoint, Window,
 };
 use crate::catalog::Catalog;
-use crowdset_types::{Number, TimestampMillis};
+use crowdset_types::TimestampMillis;
 use std::collections::HashSet;
-
-const DAY_MS: f64 = 86_400_000.0;
-
-/// Milliseconds by which a bound in days may be off for the rounding of doubles.
-const ROUNDING_MS: i64 = 2;
 
 /// Instants, and an edge that passes them as time passes.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +41,10 @@ pub enum DriftInstants {
     /// The evaluation's own instant. What comes after the edge passes it is beyond what can be told
     /// from instants of the data.
     Evaluation,
+    /// Every beginning of a period of the edge's calendar from the evaluation on.
+    Beginnings,
+    /// Every instant from the evaluation on: a number grows with every millisecond.
+    Always,
 }
 
 /// An edge that moves with the instant of the evaluation.
@@ -148,19 +146,14 @@ impl Walk<'_> {
                 self.test(&of, test);
             }
             ExprKind::Did(of) => self.events(of),
-            ExprKind::Measure { measure, test } => {
+            ExprKind::Measure { measure, test: _ } => {
                 self.measure(measure);
-                match measure {
-                    Measure::DaysSinceFirst(of) | Measure::DaysSinceLast(of) => {
-                        self.days(&of.events, test);
-                    }
-                    calculated => self.passing_days(calculated),
-                }
+                self.passing_days(measure, DriftInstants::Always);
             }
             ExprKind::MeasureComparison { left, op: _, right } => {
                 for measure in [&**left, &**right] {
                     self.measure(measure);
-                    self.passing_days(measure);
+                    self.passing_days(measure, DriftInstants::Always);
                 }
             }
             ExprKind::Had {
@@ -244,9 +237,10 @@ impl Walk<'_> {
             } => {
                 let before = std::mem::replace(&mut self.is_everybodys, true);
                 self.measure(measure);
-                // All who are ranked by time since an event alone age alike.
+                // All who are ranked by time since an event alone age alike. When one overtakes another
+                // by a calculated number is not looked for.
                 if let Measure::Negative(_) | Measure::Arithmetic(_) = measure {
-                    self.passing_days(measure);
+                    self.passing_days(measure, DriftInstants::Evaluation);
                 }
                 self.is_everybodys = before;
             }
@@ -302,18 +296,17 @@ impl Walk<'_> {
         }
     }
 
-    /// A number that grows with every millisecond and is calculated with passes its bound where no
-    /// instant of the data tells.
-    fn passing_days(&mut self, measure: &Measure) {
+    /// A number that grows with every millisecond passes its bound where no instant of the data tells.
+    fn passing_days(&mut self, measure: &Measure, of: DriftInstants) {
         match measure {
             Measure::DaysSinceFirst(_) | Measure::DaysSinceLast(_) => {
-                self.add(DriftInstants::Evaluation, DriftEdge::Shift(1));
+                self.add(of, DriftEdge::Shift(1));
             }
-            Measure::Negative(inner) => self.passing_days(inner),
+            Measure::Negative(inner) => self.passing_days(inner, of),
             Measure::Arithmetic(arithmetic) => {
-                self.passing_days(&arithmetic.first);
+                self.passing_days(&arithmetic.first, of.clone());
                 for (_, part) in &arithmetic.rest {
-                    self.passing_days(part);
+                    self.passing_days(part, of.clone());
                 }
             }
             Measure::Count(_)
@@ -370,7 +363,7 @@ impl Walk<'_> {
                         zone: zone.clone(),
                         after: 1,
                     };
-                    self.add(DriftInstants::Evaluation, edge);
+                    self.add(DriftInstants::Beginnings, edge);
                 } else {
                     for at in crate::planner::written_instants(*period, zone.as_deref()) {
                         self.add(DriftInstants::Written(at), DriftEdge::Shift(0));
@@ -397,26 +390,6 @@ impl Walk<'_> {
                 DriftEdge::Slices { .. } | DriftEdge::Calendar { .. } => None,
             })
             .collect()
-    }
-
-    /// The instants at which a time since an event reaches the bounds of a test.
-    fn days(&mut self, events: &EventSelector, test: &NumberTest) {
-        let bounds = match test {
-            NumberTest::Compare(_, bound) => vec![*bound],
-            NumberTest::Between(low, high) => vec![*low, *high],
-        };
-        for bound in bounds {
-            let days = match bound {
-                Number::Integer(days) => days as f64,
-                Number::Float(days) => days,
-            };
-            // Saturates where no evaluation can be.
-            let shift = (days * DAY_MS).floor() as i64;
-            for off in -ROUNDING_MS..=ROUNDING_MS {
-                let edge = DriftEdge::Shift(shift.saturating_add(off));
-                self.add(DriftInstants::Events(events.names.clone()), edge);
-            }
-        }
     }
 
     fn events(&mut self, of: &EventWindow) {

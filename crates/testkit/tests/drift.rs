@@ -55,7 +55,9 @@ fn calendars_drift_from_period_to_period() {
     assert_eq!(shifts("held(x = 'y', for 2 seconds)"), [0, 2_000]);
     assert_eq!(shifts("changed(x, yesterday)"), [0, -1, -2]);
     assert_eq!(shifts("bucket('s') < 2 * 3"), [] as [i64; 0]);
+    // What grows is looked for at every instant.
     assert_eq!(shifts("2 * days_since_last(a) > 1"), [0, 1]);
+    assert_eq!(shifts("days_since_last(a) > 1"), [0, 1]);
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The next instant at which time alone changes the answer about one user.
 //!
-//! An answer can change only when an edge that moves with time passes an instant of the data. So the
-//! instants are gathered, shifted by the edges, and the user is asked at each of them in order until
-//! the answer differs.
+//! An answer can change only when an edge that moves with time passes an instant of the data, or where
+//! a number of days passes a bound. So the instants are gathered, shifted by the edges, and the user is
+//! asked at each of them in order until the answer differs; between two of them nothing but days since
+//! an event moves, and the executor finds where that changes the answer.
 
 use super::Inquiry;
 use crate::Segment;
 use crate::error::EvaluateError;
-use crowdset_executor::{EvalError, attribute_changes, attribute_values, event_instants};
+use crowdset_executor::{Aged, EvalError, attribute_changes, attribute_values, event_instants};
 use crowdset_query::{
-    AttributeRef, AttributeTable, Cast, Drift, DriftEdge, DriftInstants, EventNames, Operand,
-    PlanAttribute, calendar_edge, plan,
+    AttributeRef, AttributeTable, CalendarUnit, Cast, Drift, DriftEdge, DriftInstants, EventNames,
+    Operand, PlanAttribute, calendar_edge, plan,
 };
 use crowdset_types::{TimestampMillis, UserOrdinal};
+use std::collections::{BTreeMap, HashSet};
 
 /// So many of the nearest instants are kept; where there are more, the answer may be a bound.
 const INSTANTS_MAX: usize = 100_000;
@@ -22,6 +24,15 @@ const ASKED_MAX: u64 = 2_000;
 
 /// Where every question looks at everybody, so many rows are read in all.
 const ROWS_MAX: u64 = 1_000_000_000;
+
+/// So many beginnings of each kind of period are looked at.
+const BEGINNINGS_MAX: usize = 20_000;
+
+/// So many spans of time are looked at for days that pass a bound, over all.
+const SPANS_MAX: u32 = 200_000;
+
+/// Weeks and the other periods of a calendar begin together again within so many years.
+const COMMON_BEGINNING_YEARS: u32 = 28;
 
 /// Slices of several lengths are followed for so long, about ten years.
 const CYCLE_MAX_MS: i64 = 3_653 * 86_400_000;
@@ -48,10 +59,16 @@ impl Inquiry<'_> {
         cost_rows: u64,
     ) -> Result<NextChange, EvaluateError> {
         let mut moments = Moments::after(self.as_of.instant().0);
-        let (slices, others): (Vec<Drift>, Vec<Drift>) = segment
-            .drifts(self.snapshot.state.catalog())
-            .into_iter()
-            .partition(|drift| matches!(drift.edge, DriftEdge::Slices { .. }));
+        let (mut slices, mut beginnings, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut passes_days = false;
+        for drift in segment.drifts(self.snapshot.state.catalog()) {
+            match (&drift.of, &drift.edge) {
+                (DriftInstants::Always, _) => passes_days = true,
+                (DriftInstants::Beginnings, _) => beginnings.push(drift),
+                (_, DriftEdge::Slices { .. }) => slices.push(drift),
+                _ => others.push(drift),
+            }
+        }
         let mut asks_everybody = others
             .iter()
             .chain(&slices)
@@ -64,6 +81,9 @@ impl Inquiry<'_> {
         for drift in &others {
             self.gather(drift, &mut moments)?;
         }
+        if !beginnings.is_empty() {
+            moments.begin_periods(&beginnings, passes_days || !slices.is_empty());
+        }
         if !slices.is_empty() {
             moments.begin_cycle(&slices);
             for drift in &slices {
@@ -71,14 +91,30 @@ impl Inquiry<'_> {
             }
         }
         let (instants, bound) = moments.into_sorted();
-        for (number, at) in (0..).zip(instants.into_iter().map(TimestampMillis)) {
+        let catalog = self.snapshot.state.catalog();
+        let mut spans = SPANS_MAX;
+        let end = bound.unwrap_or(TimestampMillis::MAX.0);
+        // Its own instant is asked about for the days that pass from there on.
+        let own = passes_days.then_some(self.as_of.instant().0);
+        let asked: Vec<i64> = own.into_iter().chain(instants).collect();
+        for (number, at) in (0..).zip(asked.iter().copied()) {
             if number == asked_max {
-                return Ok(NextChange::NotBefore(at));
+                return Ok(NextChange::NotBefore(TimestampMillis(at)));
             }
-            let catalog = self.snapshot.state.catalog();
-            let plan = plan(segment, catalog, at, &self.plan_options)?;
+            let plan = plan(segment, catalog, TimestampMillis(at), &self.plan_options)?;
             if self.one.contains(&plan)? != is_in {
-                return Ok(NextChange::At(at));
+                return Ok(NextChange::At(TimestampMillis(at)));
+            }
+            if passes_days {
+                let until = asked.get(number as usize + 1).map_or(end, |next| *next);
+                match self
+                    .one
+                    .aged(&plan, is_in, TimestampMillis(until), &mut spans)?
+                {
+                    Aged::Never => {}
+                    Aged::At(at) => return Ok(NextChange::At(TimestampMillis(at))),
+                    Aged::NotBefore(at) => return Ok(NextChange::NotBefore(TimestampMillis(at))),
+                }
             }
         }
         Ok(bound.map_or(NextChange::Never, |at| {
@@ -95,7 +131,7 @@ impl Inquiry<'_> {
         }
         let mut visit = |instant: i64| moments.pass(instant, &drift.edge);
         match &drift.of {
-            DriftInstants::Evaluation => Ok(()),
+            DriftInstants::Evaluation | DriftInstants::Beginnings | DriftInstants::Always => Ok(()),
             DriftInstants::Written(at) => {
                 visit(*at);
                 Ok(())
@@ -185,9 +221,77 @@ impl Moments {
             .saturating_add(cycle.min(CYCLE_MAX_MS))
             .saturating_add(1);
         if cycle > CYCLE_MAX_MS {
-            self.bound = Some(self.bound.unwrap_or(end).min(end));
+            self.stop_at(end);
         }
         self.cycle_end = end;
+    }
+
+    /// Adds the beginnings of periods, at which what was in a period is for an instant in none. Once all
+    /// else is past, each beginning is like the one before; `moves_on`: something else still moves then.
+    fn begin_periods(&mut self, beginnings: &[Drift], moves_on: bool) {
+        let settled = self.instants.iter().copied().max().unwrap_or(self.after);
+        let calendars: Vec<(CalendarUnit, Option<&str>)> = beginnings
+            .iter()
+            .filter_map(|drift| match &drift.edge {
+                DriftEdge::Calendar { unit, zone, .. } => Some((*unit, zone.as_deref())),
+                DriftEdge::Shift(_) | DriftEdge::Slices { .. } => None,
+            })
+            .collect();
+        let Some((first_unit, zone)) = calendars.first().copied() else {
+            return;
+        };
+        let units = || calendars.iter().map(|(unit, _)| *unit);
+        let has_weeks = units().any(|unit| unit == CalendarUnit::Week);
+        let has_longer =
+            units().any(|unit| !matches!(unit, CalendarUnit::Day | CalendarUnit::Week));
+        // All shorter periods begin with the longest of them, but weeks do so rarely.
+        let (unit, count) = if has_weeks && has_longer {
+            (CalendarUnit::Year, COMMON_BEGINNING_YEARS)
+        } else {
+            (
+                units().max_by_key(|unit| rank(*unit)).unwrap_or(first_unit),
+                2,
+            )
+        };
+        let end = if moves_on {
+            TimestampMillis::MAX.0
+        } else {
+            calendar_edge(settled, unit, zone, count).unwrap_or(TimestampMillis::MAX.0)
+        };
+        if !moves_on && calendars.iter().any(|(_, other)| *other != zone) {
+            // When calendars of two zones begin together again is not known.
+            self.stop_at(end.saturating_add(1));
+        }
+        // The evaluation may stand at a beginning itself.
+        self.add(self.after.saturating_add(1));
+        let mut beginning: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        for (calendar, (unit, zone)) in calendars.into_iter().enumerate() {
+            let mut at = self.after;
+            for number in 0..=BEGINNINGS_MAX {
+                match calendar_edge(at, unit, zone, 1) {
+                    Some(next) if next > at && next <= end => at = next,
+                    _ => break,
+                }
+                if number == BEGINNINGS_MAX {
+                    self.stop_at(at);
+                    break;
+                }
+                beginning.entry(at).or_default().push(calendar);
+            }
+        }
+        let mut seen = HashSet::new();
+        for (at, calendars) in beginning {
+            // Once all else is past, where the same calendars begin it is the same.
+            if moves_on || at <= settled || seen.insert(calendars) {
+                self.add(at);
+                self.add(at.saturating_add(1));
+            }
+        }
+    }
+
+    /// Looks at nothing from an instant on.
+    fn stop_at(&mut self, end: i64) {
+        self.bound = Some(self.bound.map_or(end, |bound| bound.min(end)));
     }
 
     /// Adds the moments at which the edge reaches and passes an instant.
@@ -230,8 +334,7 @@ impl Moments {
             }
         };
         if let Some(end) = end {
-            let end = end.saturating_add(2);
-            self.bound = Some(self.bound.map_or(end, |bound| bound.min(end)));
+            self.stop_at(end.saturating_add(2));
         }
     }
 
@@ -264,6 +367,14 @@ impl Moments {
         }
         (self.instants, self.bound)
     }
+}
+
+/// Units by length.
+fn rank(unit: CalendarUnit) -> usize {
+    CalendarUnit::ALL
+        .iter()
+        .position(|other| *other == unit)
+        .unwrap_or(0)
 }
 
 fn common_divisor(mut left: i64, mut right: i64) -> i64 {

@@ -80,8 +80,13 @@ impl<'a> Asked<'_, 'a> {
     }
 
     fn days_since(self, row: Option<&Row<'a>>) -> Option<Number> {
-        row.map(|row| Number::Float(self.as_of.0.wrapping_sub(row.at) as f64 / DAY_MS as f64))
+        row.map(|row| days_between(row.at, self.as_of.0))
     }
+}
+
+/// Days of 24 hours from one instant to another.
+pub(super) fn days_between(from: i64, to: i64) -> Number {
+    Number::Float(to.wrapping_sub(from) as f64 / DAY_MS as f64)
 }
 
 /// The events of a measure.

@@ -4,6 +4,7 @@
 //! ordinals; every condition is then worked out from these few rows, one by one, which also says
 //! what decided it. What compares users with each other (ranks) still has to look at everybody.
 
+mod aging;
 mod finding;
 mod instants;
 mod measure;
@@ -20,6 +21,7 @@ use crate::scratch::Scratch;
 use crate::truth::{Truth, ValueRef, satisfies};
 use crate::words;
 use crate::{EvalError, ExecOptions};
+pub use aging::Aged;
 use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode};
 use crowdset_query::{PlanOccurrence, PlanOccurrenceTest, Position};
 use crowdset_types::{TimeRange, TimestampMillis, UserOrdinal, compare_numbers};
@@ -118,6 +120,28 @@ impl<'a> OneUser<'a> {
             as_of: plan.as_of,
         };
         asked.holds(&plan.root)
+    }
+
+    /// The first instant before `until` at which the answer of a plan is no longer `is_in`, its answer at
+    /// its own instant, if days since events are all that moves until then. `tries` is how many spans
+    /// of time may be looked at, and what is left of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::evaluate`].
+    pub fn aged(
+        &self,
+        plan: &Plan,
+        is_in: bool,
+        until: TimestampMillis,
+        tries: &mut u32,
+    ) -> Result<Aged, EvalError> {
+        let asked = Asked {
+            one: self,
+            as_of: plan.as_of,
+        };
+        let from = plan.as_of.0.saturating_add(1);
+        asked.aged(&plan.root, is_in, from, until.0, tries)
     }
 
     /// What a plan finds about the user. Means something of users of the universe only.
