@@ -1,7 +1,10 @@
 //! `docs/SEGMENT_LANGUAGE.md` stays true: each cell of its truth tables is what the engine answers
 //! for a value of that kind, and each of its segments is one, with one meaning for all forms.
 
-use crowdset::arrow::array::{Float64Array, StringArray, TimestampMillisecondArray};
+use crowdset::arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringArray, StringBuilder,
+    TimestampMillisecondArray,
+};
 use crowdset::arrow::record_batch::RecordBatch;
 use crowdset::{AsOf, Engine, LoadOptions, Segment, Tables, TimestampMillis};
 use serde_json::Value;
@@ -29,7 +32,30 @@ const KINDS: [(&str, &str); 13] = [
     ("an object", "object"),
 ];
 
-/// One user with one event that has a property of each kind.
+/// The kinds of attributes, and the attribute that has such a value.
+const ATTRIBUTE_KINDS: [(&str, &str); 16] = [
+    ("nothing: nobody has such a name", "users.nowhere"),
+    ("`null`", "users.null"),
+    ("`true`", "users.truth"),
+    ("`5`", "users.integer"),
+    ("`2.5`", "users.float"),
+    ("NaN", "users.nan"),
+    ("`'abc'`", "users.text"),
+    ("`'5'`", "users.number_text"),
+    ("`'2026-02-01T00:00:00Z'`", "users.time_text"),
+    ("a time, 2026-02-01", "users.time"),
+    ("`['abc']`", "users.array"),
+    ("`[]`", "users.empty"),
+    ("unset again", "property.unset"),
+    ("the property `'abc'`", "property.text"),
+    ("the property `'5'`", "property.number_text"),
+    (
+        "the property `'2026-02-01T00:00:00Z'`",
+        "property.time_text",
+    ),
+];
+
+/// One user with one event that has a property of each kind, and with an attribute of each kind.
 fn one_of_each() -> Engine {
     let text = |text: &str| Arc::new(StringArray::from_iter_values([text])) as _;
     let at = TimestampMillisecondArray::from(vec![AS_OF.0 - 1]).with_timezone("UTC");
@@ -44,29 +70,92 @@ fn one_of_each() -> Engine {
         ("timestamp", Arc::new(at) as _),
         ("properties", text(properties)),
         ("nan", Arc::new(Float64Array::from(vec![f64::NAN])) as _),
-        ("time", Arc::new(time) as _),
+        ("time", Arc::new(time.clone()) as _),
+    ])
+    .expect("columns of one length");
+    let list = |values: &[Option<&str>]| {
+        let values = values.iter().map(|value| value.map(str::to_owned));
+        let mut list = ListBuilder::new(StringBuilder::new());
+        list.append_value(values);
+        Arc::new(list.finish()) as ArrayRef
+    };
+    let users = RecordBatch::try_from_iter([
+        ("user_id", text("u1")),
+        ("null", Arc::new(Int64Array::from(vec![None])) as _),
+        ("truth", Arc::new(BooleanArray::from(vec![true])) as _),
+        ("integer", Arc::new(Int64Array::from(vec![5])) as _),
+        ("float", Arc::new(Float64Array::from(vec![2.5])) as _),
+        ("nan", Arc::new(Float64Array::from(vec![f64::NAN])) as _),
+        ("text", text("abc")),
+        ("number_text", text("5")),
+        ("time_text", text("2026-02-01T00:00:00Z")),
+        ("time", Arc::new(time.clone()) as _),
+        ("array", list(&[Some("abc")])),
+        ("empty", list(&[])),
+    ])
+    .expect("columns of one length");
+    let names = ["text", "number_text", "time_text", "unset", "unset"];
+    let values = [
+        Some("abc"),
+        Some("5"),
+        Some("2026-02-01T00:00:00Z"),
+        Some("x"),
+        None,
+    ];
+    let days = (1..).map(|days| AS_OF.0 - (10 - days) * 86_400_000);
+    let updated_at = TimestampMillisecondArray::from_iter_values(days.take(names.len()));
+    let properties_of_users = RecordBatch::try_from_iter([
+        (
+            "property_id",
+            Arc::new(Int64Array::from_iter_values(0..names.len() as i64)) as _,
+        ),
+        (
+            "user_id",
+            Arc::new(StringArray::from(vec!["u1"; names.len()])) as _,
+        ),
+        (
+            "property_name",
+            Arc::new(StringArray::from(names.to_vec())) as _,
+        ),
+        (
+            "property_value",
+            Arc::new(StringArray::from(values.to_vec())) as _,
+        ),
+        ("updated_at", Arc::new(updated_at.with_timezone("UTC")) as _),
     ])
     .expect("columns of one length");
     let engine = Engine::in_memory();
-    let tables = Tables::default().event_batch(events);
+    let tables = Tables::default()
+        .event_batch(events)
+        .user_batch(users)
+        .user_property_batch(properties_of_users);
     engine
         .load(&tables, &LoadOptions::default())
-        .expect("one event is loaded");
+        .expect("the user is loaded");
     engine
 }
 
-fn verdict(engine: &Engine, condition: &str, property: &str) -> &'static str {
+/// What a condition is of the user, however it is asked. `around`: what stands around it.
+fn verdict(engine: &Engine, around: [&str; 2], condition: &str, name: &str) -> &'static str {
     let condition = condition
-        .replace("(p", &format!("({property}"))
-        .replace("p ", &format!("{property} "));
-    let segment: Segment = match format!("did(e where {condition})").parse() {
+        .replace("(p", &format!("({name}"))
+        .replace("p ", &format!("{name} "));
+    let segment: Segment = match format!("{}{condition}{}", around[0], around[1]).parse() {
         Ok(segment) => segment,
         Err(error) => panic!("{error}"),
     };
-    match engine.snapshot().evaluate(&segment, AsOf::at(AS_OF)) {
-        Ok(audience) if audience.is_empty() => "·",
-        Ok(_) => "true",
-        Err(_) => "error",
+    let (snapshot, now) = (engine.snapshot(), AsOf::at(AS_OF));
+    let audience = snapshot.evaluate(&segment, now);
+    let is_in = audience.map(|audience| !audience.is_empty()).ok();
+    let contains = snapshot.contains(&segment, "u1", now).ok();
+    assert_eq!(contains, is_in, "{segment}: one user is asked");
+    let why = snapshot.why(&segment, "u1", now).ok();
+    let told = why.map(|why| why.tree.map_or(why.is_in, |tree| tree.is_true));
+    assert_eq!(told, is_in, "{segment}: one user is told why");
+    match is_in {
+        Some(true) => "true",
+        Some(false) => "·",
+        None => "error",
     }
 }
 
@@ -74,12 +163,12 @@ fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
-#[test]
-fn every_cell_of_the_truth_tables_is_so() {
+/// The cells of the page's tables that begin with `head` and are not so.
+fn wrong_cells(head: &str, kinds: &[(&str, &str)], around: [&str; 2]) -> Vec<String> {
     let engine = one_of_each();
     let mut lines = PAGE.lines();
     let (mut tables, mut wrong) = (0, Vec::new());
-    while let Some(head) = lines.find(|line| line.starts_with("| `p` is |")) {
+    while let Some(head) = lines.find(|line| line.starts_with(head)) {
         tables += 1;
         let conditions = cells(head);
         let rows: Vec<_> = lines
@@ -88,19 +177,31 @@ fn every_cell_of_the_truth_tables_is_so() {
             .take_while(|line| line.starts_with('|'))
             .map(cells)
             .collect();
-        assert_eq!(rows.len(), KINDS.len(), "{head}");
-        for (row, (name, property)) in rows.iter().zip(KINDS) {
-            assert_eq!((row[0], row.len()), (name, conditions.len()), "{head}");
+        assert_eq!(rows.len(), kinds.len(), "{head}");
+        for (row, (kind, name)) in rows.iter().zip(kinds) {
+            assert_eq!((row[0], row.len()), (*kind, conditions.len()), "{head}");
             for (condition, cell) in conditions.iter().zip(row).skip(1) {
-                let found = verdict(&engine, condition.trim_matches('`'), property);
+                let found = verdict(&engine, around, condition.trim_matches('`'), name);
                 if found != *cell {
-                    wrong.push(format!("{name}: {condition} is {found}, not {cell}"));
+                    wrong.push(format!("{kind}: {condition} is {found}, not {cell}"));
                 }
             }
         }
     }
+    assert_eq!(tables, 4, "the page has four tables of `{head}`");
+    wrong
+}
+
+#[test]
+fn every_cell_of_the_truth_tables_of_events_is_so() {
+    let wrong = wrong_cells("| `p` is |", &KINDS, ["did(e where ", ")"]);
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    assert_eq!(tables, 4, "the page has four tables");
+}
+
+#[test]
+fn every_cell_of_the_truth_tables_of_attributes_is_so() {
+    let wrong = wrong_cells("| attribute `p` is |", &ATTRIBUTE_KINDS, ["", ""]);
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 fn blocks<'a>(language: &str) -> Vec<&'a str> {

@@ -16,23 +16,32 @@
 //! segment   = and-part { "or" and-part }
 //! and-part  = part { "and" part }
 //! part      = "not" part | "(" segment ")" | condition
-//! condition = "everyone" | "nobody" | "user_id" ("=" id | "in" "(" id, … ")")
+//! condition = "everyone" | "nobody" | "user_id" (("=" | "!=") id | ["not"] "in" "(" id, … ")")
 //!           | ("segment" | "list") "(" text ")"
-//!           | attribute test | cast(attribute) test
+//!           | A test
+//!           | "had" "(" A test ["," window] ")" | "held" "(" A test "," "for" duration ")"
+//!           | "changed" "(" attribute ["from" value] ["to" value] ["," window] ")"
 //!           | "did" "(" events ")"
-//!           | measure (op number | "between" number "and" number)
+//!           | sum op sum | sum "between" number "and" number
 //!           | occurrence ( ["in"] window | "." path test )
 //!           | "sequence" "(" E { hop E } { "," ("within" duration | window | "same" path | "strictly") } ")"
 //!           | "stopped" "(" E "," "for" duration "," "after" duration ")"
 //!           | "restarted" "(" E "," "in" duration "," "after" "gap" "of" duration ")"
-//!           | ("top" | "bottom") "(" (n | n "%") "," measure ")"
+//!           | ("top" | "bottom") "(" (n | n "%") "," sum ")"
+//! A         = attribute | cast "(" attribute ["," unit] ")"
 //! hop       = { "without" E } ["directly"] "then"
 //!             ["within" duration | "after" duration | "between" duration "and" duration]
+//! sum       = product { ("+" | "-") product }
+//! product   = signed { ("*" | "/") signed }
+//! signed    = "-" signed | "(" sum ")" | number | measure
 //! measure   = ("count" | "days_since_first" | "days_since_last") "(" events ")"
 //!           | ("days" | "weeks" | "months") "(" events ["in" zone] ")"
 //!           | "periods" "(" E "," "of" duration ["," window] ["," "each" ">=" n] ")"
-//!           | ("sum" | "min" | "max" | "avg" | "distinct") "(" names "." path ["where" P] ["," window] ")"
-//!           | "users." path | "property." path
+//!           | ("sum" | "min" | "max" | "avg" | "distinct") "(" M ["where" P] ["," window] ")"
+//!           | "bucket" "(" text ")"
+//!           | "users." path | "property." path | cast "(" ("users." | "property.") path ["," unit] ")"
+//! M         = names "." path | cast "(" names "." path ["," unit] ")"
+//! cast      = "number" | "text" | "time"
 //! events    = E ["," window]
 //! E         = names ["where" P]
 //! names     = name | "any event" ["except" "(" name, … ")"] | "any of" "(" name ["where" P], … ")"
@@ -44,6 +53,9 @@
 //! window    = "ever" | "last" duration | "between" instant "and" instant | "from" instant "to" instant
 //!           | ("since" | "before") (instant | anchor) | "after" anchor
 //!           | "within" duration ("after" | "before") anchor
+//!           | period ["in" zone]
+//! period    = "today" | "yesterday" | "this" unit | "last" n "calendar" units | "on" 'date'
+//!           | "from" 'time' "to" 'time' | ("since" | "before") 'time'
 //! instant   = 'time' | duration "ago" | "now"
 //! anchor    = occurrence | "users." path | "property." path
 //! occurrence = ("first" | "last") "(" events ")" | "nth" "(" n "," events ")"

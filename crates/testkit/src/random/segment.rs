@@ -221,11 +221,13 @@ impl Maker<'_> {
 
     pub(super) fn attribute_operand(&mut self) -> (AttributeOperand, Kind) {
         let (attribute, kind) = self.attribute();
-        if kind != Kind::Time && self.rng.chance(15) {
+        if self.rng.chance(15) {
             let (cast, kind) = *self.rng.pick(&[
                 (Cast::Number, Kind::Number),
                 (Cast::Text, Kind::Text),
                 (Cast::Time, Kind::Time),
+                (Cast::TimeSeconds, Kind::Time),
+                (Cast::TimeMillis, Kind::Time),
             ]);
             return (
                 AttributeOperand {

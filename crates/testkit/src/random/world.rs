@@ -311,7 +311,16 @@ fn columns(rng: &mut Rng, instants: &[i64]) -> BTreeMap<String, Value> {
         ),
         (
             "score",
-            Value::Float(*rng.pick(&[0.0, 0.5, 2.5, 5.0, -1.0, f64::NAN])),
+            Value::Float(*rng.pick(&[
+                0.0,
+                0.5,
+                2.5,
+                5.0,
+                -1.0,
+                f64::NAN,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+            ])),
         ),
         ("vip", Value::Bool(rng.chance(50))),
         ("created_at", Value::Time(*rng.pick(instants))),
@@ -371,12 +380,12 @@ fn property_row(
 }
 
 /// What columns of doubles hold beside an event's JSON, in a world that has them: of a name that JSON
-/// uses too, and NaN, which JSON has no word for.
+/// uses too, and NaN and infinities, which JSON has no words for.
 fn event_columns(rng: &mut Rng, has_columns: bool) -> BTreeMap<String, f64> {
     let mut columns = BTreeMap::new();
     for name in ["n", "cart.total"] {
         if has_columns && rng.chance(25) {
-            let value = *rng.pick(&[f64::NAN, 1.0, 2.0, 5.0]);
+            let value = *rng.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0, 2.0, 5.0]);
             columns.insert(name.to_owned(), value);
         }
     }

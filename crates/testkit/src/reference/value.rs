@@ -47,7 +47,7 @@ pub(super) fn cast(value: Option<Value>, to: Option<Cast>) -> Option<Value> {
         (Cast::Number, Value::Text(text)) => parse_number(&text).map(from_number),
         (Cast::Text, Value::Array(_)) => None,
         (Cast::Text, value) => Some(Value::Text(as_text(value))),
-        (Cast::Time, time @ Value::Time(_)) => Some(time),
+        (Cast::Time | Cast::TimeSeconds | Cast::TimeMillis, time @ Value::Time(_)) => Some(time),
         (Cast::Time, Value::Text(text)) => TimestampMillis::parse(&text)
             .ok()
             .map(|(at, _)| Value::Time(at.0)),
