@@ -153,14 +153,14 @@ impl JsonReader {
         loop {
             let key_start = expect(bytes, at, b'"')?;
             let guessed = stream.properties.get(guess);
-            let (slot, key_end) = match guessed.and_then(|guess| guess.key_end(&bytes[key_start..]))
+            let key = &bytes[key_start..];
+            let (slot, key_end) = if let Some(length) = guessed.and_then(|guess| guess.key_end(key))
             {
-                Some(length) => (guess, key_start + length),
-                None => {
-                    let key_end = string_end(bytes, key_start)?;
-                    let key = &text[key_start..key_end];
-                    (stream.slot(key, guess, hasher), key_end)
-                }
+                (guess, key_start + length)
+            } else {
+                let key_end = string_end(bytes, key_start)?;
+                let key = &text[key_start..key_end];
+                (stream.slot(key, guess, hasher), key_end)
             };
             guess = slot + 1;
             let property = &mut stream.properties[slot];

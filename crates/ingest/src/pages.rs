@@ -25,7 +25,7 @@ const PAGE_BYTES_MAX: u64 = i32::MAX as u64;
 pub(crate) struct Groups<'a> {
     backing: Arc<Backing>,
     metadata: &'a Arc<ParquetMetaData>,
-    groups: Vec<usize>,
+    numbers: Vec<usize>,
     buffers: Arc<Buffers>,
 }
 
@@ -33,12 +33,12 @@ impl<'a> Groups<'a> {
     pub(crate) fn new(
         backing: &Backing,
         metadata: &'a Arc<ParquetMetaData>,
-        groups: Vec<usize>,
+        numbers: Vec<usize>,
     ) -> Self {
         Self {
             backing: Arc::new(backing.clone()),
             metadata,
-            groups,
+            numbers,
             buffers: Buffers::shared(),
         }
     }
@@ -55,7 +55,7 @@ impl RowGroups for Groups<'_> {
         Ok(Box::new(Chunks {
             backing: Arc::clone(&self.backing),
             metadata: Arc::clone(self.metadata),
-            groups: self.groups.clone().into_iter(),
+            groups: self.numbers.clone().into_iter(),
             leaf,
             buffers: Arc::clone(&self.buffers),
         }))
@@ -63,9 +63,9 @@ impl RowGroups for Groups<'_> {
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
         Box::new(
-            self.groups
+            self.numbers
                 .iter()
-                .map(|group| self.metadata.row_group(*group)),
+                .map(|number| self.metadata.row_group(*number)),
         )
     }
 

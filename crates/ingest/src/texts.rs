@@ -81,11 +81,13 @@ fn pack(text: &[u8]) -> Option<u128> {
     if len > 15 {
         return None;
     }
-    let (low, high) = if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+    let (low, high) = if let (Some(first), Some(last)) =
+        (text.first_chunk::<8>(), text.last_chunk::<8>())
+    {
         // The last eight bytes, without those that the first eight have already.
         let rest = u64::from_le_bytes(*last).checked_shr(8 * (16 - len as u32));
         (u64::from_le_bytes(*first), rest.unwrap_or(0))
-    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         let rest = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - len as u32));
         (u64::from(u32::from_le_bytes(*first)) | rest << 32, 0)
     } else {
