@@ -1,12 +1,12 @@
 //! Members with their attributes, batch by batch, and the files they can be written to.
 
-use crate::audience::Audience;
+use crate::audience::{Audience, PIECE};
 use crate::error::{EvaluateError, RoaringError, WriteError};
 use crate::segment::{AttributeOperand, AttributeTable};
 use crate::{Diagnostic, SegmentError};
 use arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Array, Int64Builder, LargeStringArray,
-    RecordBatch, RecordBatchReader, StringArray, StringBuilder, TimestampMillisecondBuilder,
+    RecordBatch, RecordBatchReader, StringBuilder, TimestampMillisecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -19,13 +19,16 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use roaring::{RoaringBitmap, RoaringTreemap};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 /// How many members one batch holds at most.
-const BATCH_MEMBERS: usize = 65_536;
+const BATCH_MEMBERS: usize = PIECE;
+
+/// So many batches of ids alone are made at once, on as many threads as there are.
+const BATCHES_AT_ONCE: usize = 8;
 
 /// A batch whose texts take more ends early, which bounds its memory.
 const BATCH_TEXT_BYTES: usize = 64 << 20;
@@ -35,21 +38,24 @@ const BATCH_TEXT_BYTES: usize = 64 << 20;
 ///
 /// # Cost
 ///
-/// 4 bytes per member, and one batch of up to 65,536 members at a time.
+/// 4 bytes per member, and one batch of up to 65,536 members at a time; of ids alone eight, which
+/// several threads make.
 pub struct Members {
     audience: Audience,
     attributes: Vec<(PlanAttribute, ColumnType)>,
     schema: SchemaRef,
     ordinals: Vec<u32>,
-    /// How many have been handed out.
+    /// How many have been put into batches.
     next: usize,
+    /// Ids that are still to be handed out.
+    ready: VecDeque<ArrayRef>,
 }
 
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Members")
             .field("schema", &self.schema)
-            .field("left", &(self.ordinals.len() - self.next))
+            .field("left", &self.left())
             .finish_non_exhaustive()
     }
 }
@@ -137,7 +143,7 @@ impl Audience {
     /// # Cost
     ///
     /// One look at memory per member, and 4 bytes per member beside the array; no text of its own per
-    /// id.
+    /// id. [`Audience::members`] hands out the same ids in pieces, which several threads make.
     pub fn user_ids(&self) -> ArrayRef {
         let ordinals = self.ordinals_by_id();
         self.ids_of(&ordinals, &self.id_type(&ordinals))
@@ -146,14 +152,20 @@ impl Audience {
     /// The type of the column of these users' ids.
     fn id_type(&self, ordinals: &[u32]) -> DataType {
         let users = &self.state.users;
-        let mut ids = ordinals
-            .iter()
-            .map(|&ordinal| users.id(UserOrdinal(ordinal)));
-        if self.has_integer_ids() && ids.clone().all(|id| id.parse::<i64>().is_ok()) {
-            return DataType::Int64;
+        let id = |&ordinal: &u32| users.id(UserOrdinal(ordinal));
+        if self.has_integer_ids() {
+            let are_narrow = self.map_pieces(ordinals, |ordinals| {
+                ordinals
+                    .iter()
+                    .all(|ordinal| id(ordinal).parse::<i64>().is_ok())
+            });
+            if are_narrow.into_iter().all(|are_narrow| are_narrow) {
+                return DataType::Int64;
+            }
         }
-        let bytes = ids.try_fold(0_usize, |sum, id| sum.checked_add(id.len()));
-        if bytes.is_some_and(|bytes| i32::try_from(bytes).is_ok()) {
+        let fits = |bytes: usize| i32::try_from(bytes).is_ok();
+        // Where everybody's ids fit, the members' do.
+        if fits(users.id_bytes()) || fits(ordinals.iter().map(|ordinal| id(ordinal).len()).sum()) {
             DataType::Utf8
         } else {
             DataType::LargeUtf8
@@ -171,7 +183,15 @@ impl Audience {
                 Arc::new(ids.map(|id| id.parse::<i64>().ok()).collect::<Int64Array>())
             }
             DataType::LargeUtf8 => Arc::new(LargeStringArray::from_iter_values(ids)),
-            _ => Arc::new(StringArray::from_iter_values(ids)),
+            _ => {
+                let usual = users.id_bytes() / users.ordinals().max(1) + 1;
+                let mut column =
+                    StringBuilder::with_capacity(ordinals.len(), ordinals.len() * usual);
+                for id in ids {
+                    column.append_value(id);
+                }
+                Arc::new(column.finish())
+            }
         }
     }
 
@@ -272,7 +292,14 @@ impl Members {
             schema: Arc::new(Schema::new(fields)),
             ordinals,
             next: 0,
+            ready: VecDeque::new(),
         }
+    }
+
+    /// How many members are still to be handed out.
+    fn left(&self) -> usize {
+        let ready = self.ready.iter().map(|ids| ids.len());
+        self.ordinals.len() - self.next + ready.sum::<usize>()
     }
 
     /// The columns.
@@ -323,7 +350,24 @@ impl Members {
         Ok(writer.finish()?)
     }
 
+    /// A batch of ids alone.
+    fn id_batch(&mut self) -> Result<RecordBatch, ArrowError> {
+        if self.ready.is_empty() {
+            let left = &self.ordinals[self.next..];
+            let left = &left[..left.len().min(BATCHES_AT_ONCE * PIECE)];
+            let data_type = self.schema.field(0).data_type();
+            let ids = |ordinals: &[u32]| self.audience.ids_of(ordinals, data_type);
+            self.ready = self.audience.map_pieces(left, ids).into();
+            self.next += left.len();
+        }
+        let ids = self.ready.pop_front().into_iter().collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), ids)
+    }
+
     fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
+        if self.attributes.is_empty() {
+            return self.id_batch();
+        }
         let left = &self.ordinals[self.next..];
         let left = &left[..left.len().min(BATCH_MEMBERS)];
         let (dataset, as_of) = (&self.audience.state.dataset, self.audience.as_of.instant());
@@ -360,13 +404,14 @@ impl Iterator for Members {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.ordinals.len() {
+        if self.left() == 0 {
             return None;
         }
         let batch = self.batch();
         if batch.is_err() {
             // Damage stays, so trying again would never end.
             self.next = self.ordinals.len();
+            self.ready.clear();
         }
         Some(batch)
     }

@@ -12,6 +12,7 @@ use crowdset_executor::{self as executor, ExecOptions};
 use crowdset_query::{PlanOptions, plan};
 use crowdset_types::TimestampMillis;
 use rayon::ThreadPool;
+use rayon::prelude::*;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,6 +53,9 @@ impl EvalOptions {
         }
     }
 }
+
+/// So many plans are made on several threads.
+const PLANS_MIN: usize = 64;
 
 /// One consistent state of the data, to be asked any number of times from any thread.
 ///
@@ -280,10 +284,14 @@ impl Snapshot {
         all: impl FnOnce(&[&Plan], &ExecOptions) -> Result<Vec<T>, EvalError> + Send,
         alone: impl Fn(&Prepared) -> Result<T, EvaluateError>,
     ) -> Vec<Result<(Prepared, T), EvaluateError>> {
-        let prepared: Vec<_> = questions
-            .iter()
-            .map(|(segment, as_of)| self.prepare_with(segment, *as_of, options))
-            .collect();
+        let prepare =
+            |(segment, as_of): &(&Segment, AsOf)| self.prepare_with(segment, *as_of, options);
+        let prepared: Vec<_> = if questions.len() >= PLANS_MIN && options.execution.parallel {
+            let prepare = || questions.par_iter().map(prepare).collect();
+            self.on_pool(u64::MAX, options, |_| prepare())
+        } else {
+            questions.iter().map(prepare).collect()
+        };
         let plans: Vec<&Plan> = prepared
             .iter()
             .flatten()
@@ -479,6 +487,7 @@ impl Prepared {
         Audience {
             set: Arc::new(set),
             state: Arc::clone(&self.snapshot.state),
+            pool: self.snapshot.pool.clone(),
             as_of: self.as_of(),
             warnings: self.plan.warnings.clone().into(),
         }

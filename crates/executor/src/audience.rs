@@ -2,7 +2,7 @@
 
 use crate::words::{self, Words};
 use crowdset_storage::{Damaged, Users};
-use crowdset_types::{CHUNK_USERS, ChunkId, UserOrdinal};
+use crowdset_types::{CHUNK_USERS, CHUNK_WORDS, ChunkId, UserOrdinal};
 use roaring::RoaringBitmap;
 use std::fmt;
 use std::sync::Arc;
@@ -162,6 +162,17 @@ impl Audience {
                 Part::Some(words, _) => &words[..],
             },
         }
+    }
+
+    /// One bit per ordinal, least significant first, all chunks one after the other.
+    pub fn to_words(&self) -> Vec<u64> {
+        let mut words = Vec::with_capacity(self.users.chunks() * CHUNK_WORDS);
+        for chunk in chunks(&self.users) {
+            let end = words.len() + CHUNK_WORDS;
+            words.extend_from_slice(self.chunk(chunk));
+            words.resize(end, 0);
+        }
+        words
     }
 
     /// The users, ascending by ordinal, which is the order of first appearance, not of ids.

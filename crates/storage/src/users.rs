@@ -213,6 +213,11 @@ impl Users {
         std::str::from_utf8(self.id_table().text(user.0)).unwrap_or_default()
     }
 
+    /// How many bytes all ids have together.
+    pub fn id_bytes(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The ordinal of an id, if it has one. Valid after [`Users::touch_ids`].
     pub fn find(&self, id: &str) -> Option<UserOrdinal> {
         self.id_table()

@@ -105,11 +105,7 @@ impl Content {
                     }),
                 )?;
             }
-            Self::Lines => {
-                for id in audience.iter() {
-                    writeln!(out, "{id}")?;
-                }
-            }
+            Self::Lines => audience.write_lines(out)?,
             Self::Roaring(ids) => ids.write(out)?,
             Self::Table(MemberFormat::Parquet, members) => {
                 members.write_parquet(out).map_err(crowdset::Error::from)?;
