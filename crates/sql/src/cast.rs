@@ -62,7 +62,7 @@ impl Writer<'_> {
             }
             Cast::TimeSeconds | Cast::TimeMillis => {
                 let factor = if cast == Cast::TimeSeconds { 1e3 } else { 1.0 };
-                timely(of.number.map(|number| {
+                let of_number = of.number.map(|number| {
                     let millis = format!("FLOOR({} * {})", number.double, d.double(factor));
                     // An instant that no table may hold is no instant.
                     format!(
@@ -71,7 +71,9 @@ impl Writer<'_> {
                         TimestampMillis::MAX.0,
                         d.as_integer(&millis)
                     )
-                }))
+                });
+                // A time stays one, whatever the unit.
+                timely(of.time.or(of_number))
             }
         })
     }
