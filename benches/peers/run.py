@@ -51,7 +51,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
 
     began = datetime.datetime.now(datetime.timezone.utc)
-    load_before = os.getloadavg()[0]
+    load_before = os.getloadavg()[0]  # other work disturbs every time that is taken
     crowdset = options.work / "crowdset.json"
     say("Crowdset")
     subprocess.run([measure, options.tables, options.work / "store", "--threads", str(options.threads), "--runs",

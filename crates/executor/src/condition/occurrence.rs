@@ -293,6 +293,7 @@ impl<'a> Occurrence<'a> {
         let edge = self.edge.as_ref()?;
         let (machine, chunk) = (pass.machine, pass.chunk);
         let numbers = edge.numbers(machine, chunk)?;
+        pass.tally.bytes += size_of_val(numbers) as u64;
         let window = self.events.window();
         let before = edge.rows_before(chunk, window.from);
         let last = edge.rows_before(chunk, window.to);

@@ -103,6 +103,7 @@ impl<'a> Calendar<'a> {
             self.events.did_in(pass, range, users);
         }
         let whole = active.days(pass.machine, pass.chunk, cut.whole.clone());
+        pass.tally.bytes += size_of_val(whole) as u64;
         let before = (!cut.edges[0].is_empty()).then_some((cut.edges[0].from.0, &edges[0]));
         let behind = (!cut.edges[1].is_empty()).then_some((cut.edges[1].from.0, &edges[1]));
         let starts = cut.whole.map(|day| day.saturating_mul(DAY_MS));
