@@ -300,6 +300,10 @@ impl Writer<'_> {
     ) -> Amount {
         let d = self.dialect;
         let symbol = op.symbol();
+        if op == ArithmeticOp::Divide && right.digits.as_ref().is_some_and(|two| two.limit == 0.0) {
+            // A quotient by a written zero, which some engines do not even plan.
+            return Amount::plain(d.try_double("'none'"));
+        }
         if let (Some(one), Some(two)) = (&left.digits, &right.digits) {
             let places = one.places.max(two.places);
             let ((a, a_limit), (b, b_limit)) = (one.with(d, places), two.with(d, places));

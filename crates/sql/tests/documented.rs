@@ -48,3 +48,17 @@ fn the_first_example_is_what_is_written() {
     let text = sql(&segment, Dialect::DuckDb, &SqlSchema::default(), as_of).expect("can be said");
     assert!(PAGE.contains(&text), "{text}");
 }
+
+#[test]
+fn the_refusal_is_what_is_said() {
+    let segment: Segment = "everyone and bucket('spring') < 0.1"
+        .parse()
+        .expect("a segment");
+    let schema = SqlSchema::default();
+    let Err(error) = sql(&segment, Dialect::Spark, &schema, TimestampMillis(0)) else {
+        panic!("Spark said it");
+    };
+    let shown = error.to_string();
+    let lines: Vec<&str> = shown.lines().take(3).collect();
+    assert!(PAGE.contains(&lines.join("\n")), "{shown}");
+}
