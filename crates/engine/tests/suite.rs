@@ -9,6 +9,7 @@ mod support;
 use crowdset::{AsOf, Engine, EvalOptions, Segment};
 use crowdset_testkit::suite::{self, Case, Expect};
 use crowdset_testkit::{Data, Reference};
+use crowdset_types::Number;
 use std::collections::BTreeMap;
 use std::path::Path;
 use support::{Loading, SWITCHES, answer, load, message, switches};
@@ -206,6 +207,23 @@ fn for_one_user_and_for_many_segments() {
                 .collect();
             if !everyone.is_empty() {
                 failures.expect("one by one", case, &one_by_one);
+            }
+            let reasons: Result<Vec<String>, String> = everyone
+                .iter()
+                .filter_map(|id| {
+                    let now = AsOf::at(case.as_of);
+                    let tree = match snapshot.why(segment, id, now) {
+                        Ok(why) => why.tree?,
+                        Err(error) => return Some(Err(message(&error))),
+                    };
+                    // What lacks nothing is true: a sequence of which all steps are shown.
+                    let by = tree.miss.as_ref().and_then(|miss| miss.by);
+                    assert_ne!(by, Some(Number::Integer(0)), "{}: {id}", case.name);
+                    tree.is_true.then(|| Ok(id.clone()))
+                })
+                .collect();
+            if !everyone.is_empty() {
+                failures.expect("by the reasons", case, &reasons);
             }
             let count = snapshot.count(segment, AsOf::at(case.as_of)).ok();
             if let Expect::Users(expected) = &case.expect {

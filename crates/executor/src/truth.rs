@@ -57,6 +57,11 @@ impl ValueRef<'_> {
             _ => None,
         }
     }
+
+    /// Whether it is NaN, which equals nothing.
+    pub(crate) fn is_nan(&self) -> bool {
+        matches!(self, Self::Number(Number::Float(value)) if value.is_nan())
+    }
 }
 
 /// `number * factor`, floored, if it is an instant that input may hold.

@@ -2,10 +2,8 @@
 
 use super::distinct::typed_key;
 use crate::EvalError;
-use crate::truth::ValueRef;
 use crate::value::part_value;
 use crowdset_storage::{Codes, ColumnPart, PartData, Stream};
-use crowdset_types::Number;
 use hashbrown::HashMap;
 
 /// The numbers that texts and arrays have been given.
@@ -60,7 +58,7 @@ impl<'a> KeyColumn<'a> {
             return Some(u128::from(*is_array) << 64 | u128::from(*number));
         }
         let value = part_value(&part.data, row);
-        if matches!(value, ValueRef::Number(Number::Float(value)) if value.is_nan()) {
+        if value.is_nan() {
             return None;
         }
         // Texts and arrays have taken kinds 0 and 1.

@@ -58,6 +58,8 @@ impl<'a> Asked<'_, 'a> {
                 let mut shared = Vec::new();
                 for path in &plan.same {
                     let value = row.value(&Operand::Property(path.clone()))?;
+                    // NaN is the same as nothing, itself included.
+                    let value = value.filter(|value| !value.is_nan());
                     shared.extend(value.map(|value| distinct_key(&value, &mut texts)));
                 }
                 if shared.len() == plan.same.len() {
@@ -152,7 +154,8 @@ impl<'a> Search<'_, 'a> {
             .is_none_or(|&at| at >= to);
         is_in_time
             && is_free
-            && (!hop.directly || next.place == last.place + 1)
+            // Of events at one instant either may come first.
+            && (!hop.directly || next.place.abs_diff(last.place) == 1)
             && next.shared == first.shared
             && self.taken.iter().all(|other| other.place != next.place)
     }
