@@ -3,7 +3,10 @@
 use crate::args::Common;
 use crate::failure::Failure;
 use crate::progress::Bar;
+use crowdset::SegmentError;
 use crowdset::{AsOf, Diagnostic, Engine, EngineOptions, EvalOptions, LocatedDiagnostic, Segment};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
@@ -77,6 +80,16 @@ impl Meaning {
 /// Reads a segment as it was typed: text, JSON, or `@FILE` with either (`@-`: standard input).
 pub(crate) fn segment(typed: &str) -> Result<Segment, Failure> {
     Ok(segment_text(typed)?.parse::<Segment>()?)
+}
+
+/// Reads a segment that stands in JSON: its text, or its tree.
+pub(crate) fn written(json: &RawValue) -> Result<Segment, SegmentError> {
+    // Read as text, a tree is held to the same rules as one that is typed.
+    match serde_json::from_str::<Value>(json.get()) {
+        Ok(Value::String(text)) => text.parse(),
+        Ok(Value::Object(_)) | Err(_) => json.get().parse(),
+        Ok(other) => Segment::from_json(&other),
+    }
 }
 
 /// The text of a segment: what was typed, or what is in the file it names.

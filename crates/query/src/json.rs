@@ -43,12 +43,14 @@
 //! path      "cart.total", or its parts: ["cart", "total"]
 //! ```
 //!
-//! A path in parts is always a property, `["event_name"]` too. Unknown keys are errors.
+//! A path in parts is always a property, `["event_name"]` too. Unknown keys are errors, and so is a key that
+//! an object has twice.
 
 mod place;
 mod read;
 mod schema;
 mod sequence;
+mod twice;
 mod write;
 
 pub use schema::json_schema;
@@ -56,8 +58,11 @@ pub use schema::json_schema;
 use crate::ast::Segment;
 use crate::ast::Span;
 use crate::diagnostic::{Diagnostic, SegmentError};
+use serde::de::DeserializeSeed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::de::StrRead;
+use twice::OnlyOnce;
 
 /// How deeply the brackets of JSON text may be nested: more than any readable tree needs.
 const BRACKETS_MAX: usize = 1024;
@@ -94,39 +99,83 @@ impl Segment {
                 .at(span),
             );
         }
-        // The depth has been checked, so the parser's own limit of 128 brackets may go.
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        deserializer.disable_recursion_limit();
-        let value = Value::deserialize(&mut deserializer)
-            .and_then(|value| deserializer.end().map(|()| value));
-        match value {
+        if let Err(error) = read_text(text, |reader| OnlyOnce::Top.deserialize(reader)) {
+            return fail(broken(text, &error));
+        }
+        match read_text(text, |reader| Value::deserialize(reader)) {
             Ok(value) => Self::from_json(&value),
-            Err(error) => {
-                let shown = error.to_string();
-                let reason = shown
-                    .rsplit_once(" at line ")
-                    .map_or(shown.as_str(), |(reason, _)| reason);
-                let line_start = text
-                    .split_inclusive('\n')
-                    .take(error.line().saturating_sub(1))
-                    .map(str::len)
-                    .sum::<usize>();
-                let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
-                let start = (0..=offset)
-                    .rev()
-                    .find(|&at| text.is_char_boundary(at))
-                    .unwrap_or(0);
-                let end = (start + 1..=text.len())
-                    .find(|&at| text.is_char_boundary(at))
-                    .unwrap_or(start);
-                let span = Span {
-                    start: start as u32,
-                    end: end as u32,
-                };
-                fail(Diagnostic::error("json", format!("broken JSON: {reason}")).at(span))
-            }
+            Err(error) => fail(broken(text, &error)),
         }
     }
+}
+
+/// Reads all of a text whose depth has been checked, so that the parser's own limit of 128 brackets may go.
+fn read_text<'a, T>(
+    text: &'a str,
+    read: impl FnOnce(&mut serde_json::Deserializer<StrRead<'a>>) -> serde_json::Result<T>,
+) -> serde_json::Result<T> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.disable_recursion_limit();
+    let value = read(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Why a text cannot be read, and where.
+fn broken(text: &str, error: &serde_json::Error) -> Diagnostic {
+    let shown = error.to_string();
+    let reason = shown
+        .rsplit_once(" at line ")
+        .map_or(shown.as_str(), |(reason, _)| reason);
+    let line_start = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum::<usize>();
+    let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+    // What is wrong with JSON that can be read is a key that is there twice: the last one up to here.
+    if error.is_data()
+        && let Some(span) = last_text(text, offset)
+    {
+        return Diagnostic::error("json", reason)
+            .at(span)
+            .help("every key stands once in an object; conditions are joined by \"and\": [...]");
+    }
+    let start = (0..=offset)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
+    let end = (start + 1..=text.len())
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(start);
+    let span = Span {
+        start: start as u32,
+        end: end as u32,
+    };
+    Diagnostic::error("json", format!("broken JSON: {reason}")).at(span)
+}
+
+/// The last text in double quotes that ends at `offset` or before.
+fn last_text(text: &str, offset: usize) -> Option<Span> {
+    let bytes = text.as_bytes();
+    let quote = |before: usize| bytes.get(..before)?.iter().rposition(|&byte| byte == b'"');
+    let end = quote((offset + 1).min(bytes.len()))?;
+    let mut start = quote(end)?;
+    // Quotes inside stand behind an odd number of backslashes.
+    while bytes[..start]
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte == b'\\')
+        .count()
+        % 2
+        == 1
+    {
+        start = quote(start)?;
+    }
+    Some(Span {
+        start: start as u32,
+        end: end as u32 + 1,
+    })
 }
 
 /// Where the brackets of a JSON text become too many, if they do.
@@ -158,7 +207,8 @@ impl Serialize for Segment {
 }
 
 impl<'de> Deserialize<'de> for Segment {
-    /// The JSON form.
+    /// The JSON form. Of a key that is there twice the last counts, as in any [`Value`]; where text is
+    /// parsed (`"{…}".parse()`) it is an error.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         Self::from_json(&value).map_err(serde::de::Error::custom)

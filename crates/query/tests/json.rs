@@ -456,3 +456,34 @@ fn the_builder_says_the_same() {
     is_text(user_id(["a", "b"]), "user_id in ('a', 'b')");
     is_text(saved("a").and(list("b")), "segment('a') and list('b')");
 }
+
+#[test]
+fn a_key_that_is_there_twice_is_an_error() {
+    for (text, message) in [
+        (
+            r#"{"everyone": true, "everyone": true}"#,
+            "1:20: $.everyone: the key is there twice\n  {\"everyone\": true, \"everyone\": true}\n                     ^^^^^^^^^^\n",
+        ),
+        (
+            "{\"and\": [\n {\"everyone\": true},\n {\"did\": {\"event\": \"a\", \"event\" : \"b\"}}]}",
+            "3:25: $.and[1].did.event: the key is there twice",
+        ),
+        (
+            r#"{"attr": "a \" b", "op": "=", "value": "ä\"", "op":"!="}"#,
+            "1:47: $.op: the key is there twice",
+        ),
+        // However it is written, also where nobody would look.
+        (
+            r#"{"or": [{"everyone": true}], "\u006fr": 5}"#,
+            "1:30: $.or: the key is there twice",
+        ),
+        (
+            r#"{"x": {"a": [1, {"b": 1.5, "b": null}]}}"#,
+            "1:28: $.x.a[1].b: the key is there twice",
+        ),
+    ] {
+        let error = text.parse::<Segment>().expect_err(text).to_string();
+        assert!(error.starts_with(message), "{error}");
+        assert!(error.contains("help: every key stands once"), "{error}");
+    }
+}

@@ -7,14 +7,16 @@ use crate::output;
 use crowdset::{AsOf, EvaluateError, LocatedDiagnostic, Segment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io::{BufRead, Write};
 
 /// One line of the input.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct Line<'a> {
     name: String,
-    segment: Value,
+    #[serde(borrow)]
+    segment: &'a RawValue,
     as_of: Option<String>,
 }
 
@@ -119,7 +121,7 @@ pub(crate) fn run(args: &Eval, meaning: &mut Meaning) -> Result<(), Failure> {
 
 /// Understands one line.
 fn ask(line: &str, default_as_of: AsOf) -> Asked {
-    let line: Line = match serde_json::from_str(line) {
+    let line: Line<'_> = match serde_json::from_str(line) {
         Ok(line) => line,
         Err(error) => {
             // The name, if there is one to be had, tells which line this was.
@@ -140,10 +142,7 @@ fn ask(line: &str, default_as_of: AsOf) -> Asked {
         .as_of
         .as_deref()
         .map_or(Ok(default_as_of), str::parse::<AsOf>);
-    let segment = match &line.segment {
-        Value::String(text) => text.parse::<Segment>().map_err(|error| error.to_string()),
-        node => Segment::from_json(node).map_err(|error| error.to_string()),
-    };
+    let segment = meaning::written(line.segment).map_err(|error| error.to_string());
     match as_of {
         Ok(as_of) => Asked {
             name: Some(line.name),

@@ -6,6 +6,7 @@ use crate::meaning::{self, Meaning};
 use crate::output;
 use crowdset::{Engine, Error, OpenError, SaveError, SavedSegment, Segment};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -13,9 +14,10 @@ use std::path::Path;
 /// One line of `import` and `export`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct Line<'a> {
     name: String,
-    segment: Value,
+    #[serde(borrow)]
+    segment: &'a RawValue,
 }
 
 pub(crate) fn segment(command: &SegmentCommand, meaning: &mut Meaning) -> Result<(), Failure> {
@@ -91,16 +93,13 @@ pub(crate) fn segment(command: &SegmentCommand, meaning: &mut Meaning) -> Result
                     continue;
                 }
                 let wrong = |reason: String| Failure::Segment(format!("line {number}: {reason}"));
-                let line: Line = serde_json::from_str(&line).map_err(|error| {
+                let line: Line<'_> = serde_json::from_str(&line).map_err(|error| {
                     let shown = error.to_string();
                     let reason = shown.split(" at line ").next().unwrap_or_default();
                     let column = error.column();
                     wrong(format!("column {column}: {reason}; a line is one JSON object {{\"name\": \"…\", \"segment\": text or node}}"))
                 })?;
-                let segment = match &line.segment {
-                    Value::String(text) => text.parse(),
-                    node => Segment::from_json(node),
-                };
+                let segment = meaning::written(line.segment);
                 read.push((
                     line.name,
                     segment.map_err(|error| wrong(error.to_string()))?,
