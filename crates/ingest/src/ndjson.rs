@@ -121,6 +121,32 @@ fn read_text<'a>(column: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str
     }
 }
 
+/// Reads the text of an instant. A number could count anything since any day.
+fn read_time<'a>(column: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, RowProblem> {
+    read_text(column, value).map_err(|problem| {
+        let number = value.get();
+        let Ok(seconds) = number.parse::<f64>() else {
+            return problem;
+        };
+        // Milliseconds of our days are seconds of days tens of thousands of years away.
+        let millis = if seconds.abs() < 1e11 {
+            seconds * 1e3
+        } else {
+            seconds
+        };
+        let example = TimestampMillis(millis as i64);
+        let example = if example.is_in_range() {
+            example
+        } else {
+            TimestampMillis(0)
+        };
+        RowProblem::Line(format!(
+            "`{column}` is {number}; a time is RFC 3339 text such as \"{example}\", since a number does not say \
+             whether it counts seconds or milliseconds; convert it first"
+        ))
+    })
+}
+
 /// The rows of one table on their way into the copy.
 struct Lines<'m> {
     kind: TableKind,
@@ -198,6 +224,7 @@ impl<'m> Lines<'m> {
                     None if value.get() == "null" => None,
                     None => Some(Cow::Borrowed(value.get())),
                 },
+                "timestamp" | "updated_at" => read_time(column, value)?,
                 _ => read_text(column, value)?,
             };
         }

@@ -839,6 +839,20 @@ fn columns_are_checked_and_may_be_mapped() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("does not say its unit"), "{message}");
+
+    // In a line the cure is shown by the time that was probably meant.
+    let folder = tempfile::tempdir().unwrap();
+    for number in ["1767225600", "1767225600000", "1.7672256e9"] {
+        let line = format!(
+            r#"{{"event_id": 1, "user_id": "a", "event_name": "e", "timestamp": {number}}}"#
+        );
+        let input = write(folder.path(), "numbers.ndjson", &line);
+        let message = Setup::new().events(input).load().unwrap_err().to_string();
+        let cure = format!(
+            "`timestamp` is {number}; a time is RFC 3339 text such as \"2026-01-01T00:00:00Z\""
+        );
+        assert!(message.contains(&cure), "{message}");
+    }
 }
 
 #[test]
