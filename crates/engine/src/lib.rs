@@ -90,11 +90,12 @@ pub use options::EngineOptions;
 pub use snapshot::{EvalOptions, Prepared, Snapshot};
 pub use tables::tables_in_folder;
 pub use verify::{Fault, Verification};
-pub use why::{NextChange, Why, WhyKind, WhyNode};
+pub use why::{NextChange, Why};
 
 pub use arrow;
 pub use crowdset_executor::{
-    Control, EvalError, ExecOptions, FoundEvent, Kernels, Miss, NodeProfile, Path, Place, Profile,
+    Control, EvalError, ExecOptions, Finding, FindingKind, FoundEvent, Kernels, Miss, NodeProfile,
+    Path, Place, Profile,
 };
 pub use crowdset_query::{
     Catalog, Diagnostic, LocatedDiagnostic, Plan, PlanKind, PlanNode, Segment, SegmentError,

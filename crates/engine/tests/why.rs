@@ -9,10 +9,10 @@
 
 mod support;
 
-use crowdset::{AsOf, Engine, NextChange, Segment, Snapshot, WhyKind, WhyNode};
+use crowdset::{AsOf, Engine, Finding, FindingKind, NextChange, Segment, Snapshot};
 use crowdset_testkit::Reference;
 use crowdset_testkit::random::{Rng, World, segment, world};
-use crowdset_types::TimestampMillis;
+use crowdset_types::{Number, TimestampMillis};
 use std::collections::HashMap;
 use support::{Loading, load};
 
@@ -147,27 +147,30 @@ fn check_segments(
 }
 
 /// What holds of every tree.
-fn sound(node: &WhyNode, told: &str) {
+fn sound(node: &Finding, told: &str) {
     let parts = &node.parts;
     match node.kind {
-        WhyKind::And => assert_eq!(
+        FindingKind::And => assert_eq!(
             node.is_true,
             parts.iter().all(|part| part.is_true),
             "{told}"
         ),
-        WhyKind::Saved => assert_eq!([node.is_true], [parts[0].is_true], "{told}"),
-        WhyKind::Or => assert_eq!(
+        FindingKind::Saved => assert_eq!([node.is_true], [parts[0].is_true], "{told}"),
+        FindingKind::Or => assert_eq!(
             node.is_true,
             parts.iter().any(|part| part.is_true),
             "{told}"
         ),
-        WhyKind::Not => {
+        FindingKind::Not => {
             assert_eq!(parts.len(), 1, "{told}");
             assert_ne!(node.is_true, parts[0].is_true, "{told}");
         }
         _ => assert!(parts.is_empty(), "{told}"),
     }
     assert!(!node.is_true || node.miss.is_none(), "{told}");
+    // What lacks nothing is true: all steps of a sequence, a number that is high enough.
+    let by = node.miss.as_ref().and_then(|miss| miss.by);
+    assert_ne!(by, Some(Number::Integer(0)), "{told}\n{node:#?}");
     assert!(node.events.len() as u64 <= node.events_total, "{told}");
     assert!(node.events.is_sorted_by_key(|event| event.at), "{told}");
     for part in parts {
@@ -196,7 +199,7 @@ fn agrees_with_everybody_and_the_reference_in_memory() {
 }
 
 /// Numbers that grow with every millisecond, and windows that are empty for an instant again and again.
-const PASSING: [&str; 13] = [
+const PASSING: [&str; 18] = [
     "days_since_last(a) > 3.5",
     "days_since_first(b) = 2 or days_since_last(b) between 1 and 1.25",
     "2 * days_since_last(a) - 1 > 7",
@@ -210,6 +213,20 @@ const PASSING: [&str; 13] = [
     "had(users.plan = 'pro', today) and not had(property.size is set, this week)",
     "not had(property.industry is set, this year in 'America/New_York')",
     "had(property.industry is set, last 2 calendar weeks) or had(users.age > 5, this quarter)",
+    // Slices that stand still, and jump with the period.
+    "periods(any event, of 36 hours, this month) >= 2",
+    "periods(any event, of 2 days, last 2 calendar weeks in 'Europe/Berlin', each >= 2) = 1",
+    "not periods(any event, of 5 hours, yesterday) > 1 or periods(a, of 1 days, last 3 calendar months) = 2",
+    // All grow old alike.
+    "top(2, -days_since_last(any event, last 20 days))",
+    "bottom(50%, days_since_first(a)) and count(a, this week) < 2",
+];
+
+/// Calendars of two zones, whose beginnings are looked at one by one.
+const OF_TWO_ZONES: [&str; 3] = [
+    "had(property.industry is set, this month) and had(users.age is set, this month in 'America/New_York')",
+    "had(users.plan is set, today in 'Asia/Tokyo') or had(users.age is set, this week in 'Europe/Berlin')",
+    "not had(users.age is set, this quarter) and not had(users.age is set, this year in 'Asia/Tokyo')",
 ];
 
 /// Both at once: these may end with a bound.
@@ -218,19 +235,26 @@ const PASSING_AND_BEGINNING: &str =
 
 #[test]
 fn what_passes_steadily_is_told_to_the_millisecond() {
-    let segments: Vec<Segment> = PASSING
-        .iter()
-        .map(|text| text.parse().expect("a segment"))
-        .collect();
+    let read = |texts: &[&str]| -> Vec<Segment> {
+        let read = |text: &&str| text.parse().expect("a segment");
+        texts.iter().map(read).collect()
+    };
+    let (segments, of_two_zones) = (read(&PASSING), read(&OF_TWO_ZONES));
     let mut reached = [0; 3];
     for seed in 0..cases(60).div_ceil(2) {
         let seed = seed + 2_000_000;
         let world = world(seed);
         let engine = Engine::in_memory();
         load(&engine, &world.data, Loading::Whole);
-        let own = check_segments(seed, &world, &engine.snapshot(), &segments);
-        for (all, own) in reached.iter_mut().zip(own) {
-            *all += own;
+        let mut asked = vec![&segments];
+        if seed % 5 == 0 {
+            asked.push(&of_two_zones);
+        }
+        for segments in asked {
+            let own = check_segments(seed, &world, &engine.snapshot(), segments);
+            for (all, own) in reached.iter_mut().zip(own) {
+                *all += own;
+            }
         }
         let both = PASSING_AND_BEGINNING.parse().expect("a segment");
         check_segments(seed, &world, &engine.snapshot(), &[both]);
@@ -276,7 +300,7 @@ fn a_saved_segment_shows_its_definition() {
     assert!(!why.is_in);
     assert_eq!(why.next_change, NextChange::Never);
     let reference = &why.tree.expect("a user of the universe").parts[0];
-    assert_eq!(reference.kind, WhyKind::Saved);
+    assert_eq!(reference.kind, FindingKind::Saved);
     assert_eq!(reference.condition, "segment('one of them')");
     assert_eq!(reference.parts[0].condition, saved);
     assert!(reference.is_true && reference.parts[0].is_true);

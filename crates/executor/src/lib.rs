@@ -61,8 +61,8 @@ pub use dataset::{Dataset, ListSets, PartitionHandle};
 pub use error::EvalError;
 pub use evaluate::{count_many, evaluate, evaluate_many, profile};
 pub use one::{
-    Aged, Finding, FoundEvent, Joins, Miss, OneUser, Place, attribute_changes, attribute_values,
-    contains, event_instants,
+    Aged, Finding, FindingKind, FoundEvent, Miss, OneUser, Place, attribute_changes,
+    attribute_values, contains, event_instants,
 };
 pub use options::{ExecOptions, Kernels};
 pub use profile::{NodeProfile, Path, Profile};

@@ -71,6 +71,15 @@ pub enum DriftEdge {
         /// How many periods later, at least 1.
         after: u32,
     },
+    /// The beginnings of all the periods that come after the one an instant lies in, so many of them.
+    Beginnings {
+        /// The periods.
+        unit: CalendarUnit,
+        /// The zone of the calendar; UTC if none.
+        zone: Option<String>,
+        /// How many, at least 1.
+        count: u32,
+    },
 }
 
 /// The beginning of the period that comes `after` periods after the one that `instant` lies in;
@@ -237,9 +246,7 @@ impl Walk<'_> {
             } => {
                 let before = std::mem::replace(&mut self.is_everybodys, true);
                 self.measure(measure);
-                // All who are ranked by time since an event alone age alike. When one overtakes another
-                // by a calculated number is not looked for.
-                if let Measure::Negative(_) | Measure::Arithmetic(_) = measure {
+                if !ages_alike(measure) {
                     self.passing_days(measure, DriftInstants::Evaluation);
                 }
                 self.is_everybodys = before;
@@ -264,24 +271,28 @@ impl Walk<'_> {
                 of,
             } => {
                 self.events(of);
-                // Slices go back from the window's end, whichever of its edges that is.
-                // A window of the calendar ends where its period does: slices jump there.
+                let instants = DriftInstants::Events(of.events.names.clone());
+                // Slices go back from the window's end. Where that is the end of whole periods of the
+                // calendar they stand still, and jump with each new period.
                 if let Window::Calendar { period, zone } = &of.window
-                    && let Some((unit, _)) = period.moving()
+                    && let Some((unit, edges)) = period.moving()
+                    && let [_, .., count] = edges[..]
                 {
-                    let edge = DriftEdge::Calendar {
+                    let edge = DriftEdge::Beginnings {
                         unit,
                         zone: zone.clone(),
-                        after: 1,
+                        count,
                     };
-                    self.add(DriftInstants::Evaluation, edge);
+                    self.add(instants, edge);
+                    return;
                 }
+                // Otherwise they move, whichever of the window's edges its end is.
                 for shift in self.edges(&of.events.names, &of.window) {
                     let slices = DriftEdge::Slices {
                         shift,
                         length: length.0,
                     };
-                    self.add(DriftInstants::Events(of.events.names.clone()), slices);
+                    self.add(instants.clone(), slices);
                 }
             }
             Measure::Attribute(operand) => self.attribute_changes(&operand.attribute),
@@ -387,7 +398,9 @@ impl Walk<'_> {
         edges
             .filter_map(|drift| match drift.edge {
                 DriftEdge::Shift(by) => Some(by),
-                DriftEdge::Slices { .. } | DriftEdge::Calendar { .. } => None,
+                DriftEdge::Slices { .. }
+                | DriftEdge::Calendar { .. }
+                | DriftEdge::Beginnings { .. } => None,
             })
             .collect()
     }
@@ -517,6 +530,17 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+}
+
+/// Whether time alone lets nobody overtake another by this number: whoever is ranked by the time since
+/// an event alone grows as old as all others. When that happens with a calculated number is not
+/// looked for.
+fn ages_alike(measure: &Measure) -> bool {
+    match measure {
+        Measure::Negative(inner) => ages_alike(inner),
+        Measure::Arithmetic(_) => false,
+        _ => true,
     }
 }
 

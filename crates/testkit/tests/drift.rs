@@ -12,6 +12,7 @@ fn shifts(text: &str) -> Vec<i64> {
             DriftEdge::Shift(by) => by,
             DriftEdge::Slices { shift, length } => shift + 1_000_000 * length,
             DriftEdge::Calendar { after, .. } => -i64::from(after),
+            DriftEdge::Beginnings { count, .. } => -1_000 * i64::from(count),
         })
         .collect()
 }
@@ -49,6 +50,15 @@ fn windows_drift_at_their_edges() {
 fn calendars_drift_from_period_to_period() {
     assert_eq!(shifts("did(a, this month)"), [0, -1]);
     assert_eq!(shifts("did(a, last 3 calendar weeks)"), [0, -1, -4]);
+    // Slices go back from the evaluation, or from the end of the last whole period.
+    assert_eq!(
+        shifts("periods(a, of 3 seconds, this month) > 1"),
+        [0, -1, 3_000_000_000]
+    );
+    assert_eq!(
+        shifts("periods(a, of 3 seconds, last 3 calendar weeks) > 1"),
+        [0, -1, -4, -4_000]
+    );
     assert_eq!(shifts("did(a, on '2026-01-05' in 'Asia/Tokyo')"), [0]);
     // Also the two instants that are named: before the day nothing can have been.
     assert_eq!(shifts("had(x = 'y', on '2026-01-05')"), [0, 0, 0]);
@@ -71,4 +81,7 @@ fn a_rank_drifts_with_everybody() {
         .map(|drift| drift.is_everybodys)
         .collect();
     assert_eq!(everybodys, [true, true, false]);
+    // All age alike, also counted the other way round; a calculated number is another matter.
+    assert_eq!(shifts("top(3, -days_since_last(a))"), [0]);
+    assert_eq!(shifts("top(3, days_since_last(a) * count(a))"), [0, 1]);
 }

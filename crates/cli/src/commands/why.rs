@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::meaning::{self, Meaning};
 use crate::output;
 use crowdset::{
-    AsOf, FoundEvent, Miss, NextChange, Number, Place, TimestampMillis, Value, Why, WhyKind,
-    WhyNode,
+    AsOf, Finding, FindingKind, FoundEvent, Miss, NextChange, Number, Place, TimestampMillis,
+    Value, Why,
 };
 use serde_json::json;
 use std::io::{self, Write};
@@ -62,7 +62,7 @@ fn print(why: &Why, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn print_node(
-    node: &WhyNode,
+    node: &Finding,
     indent: &str,
     branch: &str,
     below: &str,
@@ -71,9 +71,9 @@ fn print_node(
     let mark = if node.is_true { '✓' } else { '✗' };
     let label = match node.kind {
         // What is joined stands below; whole it would be said again on every level.
-        WhyKind::And if !indent.is_empty() || !branch.is_empty() => "and",
-        WhyKind::Or if !indent.is_empty() || !branch.is_empty() => "or",
-        WhyKind::Not => "not",
+        FindingKind::And if !indent.is_empty() || !branch.is_empty() => "and",
+        FindingKind::Or if !indent.is_empty() || !branch.is_empty() => "or",
+        FindingKind::Not => "not",
         _ => &node.condition,
     };
     writeln!(out, "{indent}{branch}{mark} {label}")?;
@@ -94,7 +94,7 @@ fn print_node(
 }
 
 /// What was found and what was missing, a line each.
-fn remarks(node: &WhyNode) -> Vec<String> {
+fn remarks(node: &Finding) -> Vec<String> {
     let mut lines = Vec::new();
     match (&node.miss, &node.value) {
         (Some(miss), _) => lines.push(miss_text(miss)),

@@ -1,7 +1,7 @@
 //! The JSON form of a [`Why`].
 
-use super::{NextChange, Why, WhyKind, WhyNode};
-use crowdset_executor::{FoundEvent, Miss};
+use super::{NextChange, Why};
+use crowdset_executor::{Finding, FindingKind, FoundEvent, Miss};
 use crowdset_types::{Number, TimestampMillis, Value};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -13,7 +13,7 @@ impl Serialize for Why {
         map.serialize_entry("in_universe", &self.is_in_universe)?;
         map.serialize_entry("events_total", &self.events_total)?;
         map.serialize_entry("in", &self.is_in)?;
-        map.serialize_entry("tree", &self.tree)?;
+        map.serialize_entry("tree", &self.tree.as_ref().map(Node))?;
         let (next, unchanged) = match self.next_change {
             NextChange::Never => (None, None),
             NextChange::At(at) => (Some(at), None),
@@ -27,39 +27,43 @@ impl Serialize for Why {
     }
 }
 
-impl Serialize for WhyNode {
+/// One condition.
+struct Node<'a>(&'a Finding);
+
+impl Serialize for Node<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(node) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("condition", &self.condition)?;
-        let kind = match self.kind {
-            WhyKind::And => "and",
-            WhyKind::Or => "or",
-            WhyKind::Not => "not",
-            WhyKind::Saved => "segment",
-            WhyKind::Condition => "condition",
+        map.serialize_entry("condition", &node.condition)?;
+        let kind = match node.kind {
+            FindingKind::And => "and",
+            FindingKind::Or => "or",
+            FindingKind::Not => "not",
+            FindingKind::Saved => "segment",
+            FindingKind::Condition => "condition",
         };
         map.serialize_entry("kind", kind)?;
-        map.serialize_entry("holds", &self.is_true)?;
-        if self.kind == WhyKind::Condition {
-            map.serialize_entry("value", &self.value.as_ref().map(Plain))?;
+        map.serialize_entry("holds", &node.is_true)?;
+        if node.kind == FindingKind::Condition {
+            map.serialize_entry("value", &node.value.as_ref().map(Plain))?;
         }
-        if self.events_total > 0 {
-            map.serialize_entry("events_total", &self.events_total)?;
-            map.serialize_entry("events", &List(&self.events, Event))?;
+        if node.events_total > 0 {
+            map.serialize_entry("events_total", &node.events_total)?;
+            map.serialize_entry("events", &List(&node.events, Event))?;
         }
-        if let Some(place) = &self.place {
+        if let Some(place) = &node.place {
             map.serialize_entry("place", &place.position)?;
             map.serialize_entry("candidates", &place.candidates)?;
             map.serialize_entry("selected", &place.size)?;
         }
-        if let Some(miss) = &self.miss {
+        if let Some(miss) = &node.miss {
             map.serialize_entry("miss", &Missing(miss))?;
         }
-        if !self.notes.is_empty() {
-            map.serialize_entry("notes", &self.notes)?;
+        if !node.notes.is_empty() {
+            map.serialize_entry("notes", &node.notes)?;
         }
-        if !self.parts.is_empty() {
-            map.serialize_entry("parts", &self.parts)?;
+        if !node.parts.is_empty() {
+            map.serialize_entry("parts", &List(&node.parts, Node))?;
         }
         map.end()
     }

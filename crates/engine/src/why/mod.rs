@@ -9,9 +9,9 @@ pub use next_change::NextChange;
 use crate::error::EvaluateError;
 use crate::snapshot::{EvalOptions, Snapshot};
 use crate::{AsOf, Diagnostic, Segment};
-use crowdset_executor::{Finding, FoundEvent, Joins, Miss, OneUser, Place};
+use crowdset_executor::{Finding, FindingKind, OneUser};
 use crowdset_query::{Expr, ExprKind, PlanOptions, plan};
-use crowdset_types::{UserOrdinal, Value};
+use crowdset_types::UserOrdinal;
 
 /// Why a segment selects one user, or does not. [`Snapshot::why`] makes it.
 ///
@@ -30,80 +30,11 @@ pub struct Why {
     /// How many events the store holds of the user.
     pub events_total: u64,
     /// The conditions as they were written; `None` for a user outside of the universe.
-    pub tree: Option<WhyNode>,
+    pub tree: Option<Finding>,
     /// When the answer will change if no data arrives.
     pub next_change: NextChange,
     /// What the definition says that is legal and yet probably not meant.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// One condition about one user.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct WhyNode {
-    /// The condition in canonical text.
-    pub condition: String,
-    /// How it is made of others.
-    pub kind: WhyKind,
-    /// Whether it is true of the user.
-    pub is_true: bool,
-    /// What was found: the number of a measure, how many events there are, the value of an attribute
-    /// or of an event's property, the time of an event. `None`: there is no value, or nothing to find.
-    pub value: Option<Value>,
-    /// The events it rests on, ascending in time; of many, the latest ten.
-    pub events: Vec<FoundEvent>,
-    /// How many events it rests on.
-    pub events_total: u64,
-    /// Where the user stands in a ranking.
-    pub place: Option<Place>,
-    /// What was missing, if it is not true.
-    pub miss: Option<Miss>,
-    /// Names in it that the data does not hold, and other remarks.
-    pub notes: Vec<String>,
-    /// The conditions it is made of.
-    pub parts: Vec<WhyNode>,
-}
-
-/// How a condition is made of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhyKind {
-    /// All parts must be true.
-    And,
-    /// One part must be true.
-    Or,
-    /// The one part must not be true.
-    Not,
-    /// It is a saved segment; the one part is its definition.
-    Saved,
-    /// It is not made of others.
-    Condition,
-}
-
-impl WhyNode {
-    fn of(finding: Finding, notes: Vec<String>) -> Self {
-        Self {
-            condition: finding.condition,
-            kind: match finding.joins {
-                Joins::All => WhyKind::And,
-                Joins::Any => WhyKind::Or,
-                Joins::Not => WhyKind::Not,
-                Joins::Nothing => WhyKind::Condition,
-            },
-            is_true: finding.is_true,
-            value: finding.value,
-            events: finding.events,
-            events_total: finding.events_total,
-            place: finding.place,
-            miss: finding.miss,
-            notes,
-            parts: finding
-                .parts
-                .into_iter()
-                .map(|part| Self::of(part, Vec::new()))
-                .collect(),
-        }
-    }
 }
 
 /// Tells why about one user.
@@ -167,45 +98,34 @@ struct Inquiry<'a> {
 impl Inquiry<'_> {
     /// The tree as it was written: a plan leaves out what cannot matter, and stands in the order of
     /// cost, so every leaf is planned for itself.
-    fn node(&self, expr: &Expr) -> Result<WhyNode, EvaluateError> {
-        let joined = |kind, parts: &[Expr], holds: fn(&[WhyNode]) -> bool| {
+    fn node(&self, expr: &Expr) -> Result<Finding, EvaluateError> {
+        let joined = |kind, parts: &[Expr], holds: fn(&[Finding]) -> bool| {
             let parts = parts
                 .iter()
                 .map(|part| self.node(part))
                 .collect::<Result<Vec<_>, _>>()?;
-            Ok(WhyNode {
-                condition: expr.to_string(),
-                kind,
-                is_true: holds(&parts),
-                value: None,
-                events: Vec::new(),
-                events_total: 0,
-                place: None,
-                miss: None,
-                notes: Vec::new(),
-                parts,
-            })
+            Ok(Finding::new(expr.to_string(), kind, holds(&parts), parts))
         };
         match &expr.kind {
-            ExprKind::And(parts) => joined(WhyKind::And, parts, |parts| {
+            ExprKind::And(parts) => joined(FindingKind::And, parts, |parts| {
                 parts.iter().all(|part| part.is_true)
             }),
-            ExprKind::Or(parts) => joined(WhyKind::Or, parts, |parts| {
+            ExprKind::Or(parts) => joined(FindingKind::Or, parts, |parts| {
                 parts.iter().any(|part| part.is_true)
             }),
-            ExprKind::Not(part) => joined(WhyKind::Not, std::slice::from_ref(part), |parts| {
+            ExprKind::Not(part) => joined(FindingKind::Not, std::slice::from_ref(part), |parts| {
                 !parts.iter().any(|part| part.is_true)
             }),
             ExprKind::SavedSegment(name) => {
                 match self.snapshot.state.catalog().saved_segment(name) {
-                    Some(Ok(saved)) => {
-                        joined(WhyKind::Saved, std::slice::from_ref(&saved.root), |parts| {
-                            parts.iter().all(|part| part.is_true)
-                        })
-                    }
+                    Some(Ok(saved)) => joined(
+                        FindingKind::Saved,
+                        std::slice::from_ref(&saved.root),
+                        |parts| parts.iter().all(|part| part.is_true),
+                    ),
                     // Planning the whole has refused it already.
                     Some(Err(error)) => Err(error.into()),
-                    None => joined(WhyKind::Saved, &[], |_| false),
+                    None => joined(FindingKind::Saved, &[], |_| false),
                 }
             }
             _ => {
@@ -216,8 +136,9 @@ impl Inquiry<'_> {
                     self.as_of.instant(),
                     &self.plan_options,
                 )?;
-                let notes = plan.warnings.iter().map(note).collect();
-                Ok(WhyNode::of(self.one.finding(&plan)?, notes))
+                let mut finding = self.one.finding(&plan)?;
+                finding.notes = plan.warnings.iter().map(note).collect();
+                Ok(finding)
             }
         }
     }

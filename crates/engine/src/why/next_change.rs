@@ -25,8 +25,11 @@ const ASKED_MAX: u64 = 2_000;
 /// Where every question looks at everybody, so many rows are read in all.
 const ROWS_MAX: u64 = 1_000_000_000;
 
-/// So many beginnings of each kind of period are looked at.
+/// So many beginnings of each kind of period are looked at where each of them may bring something new.
 const BEGINNINGS_MAX: usize = 20_000;
+
+/// More days than there are between the first and the last instant.
+const DAYS_MAX: usize = 250_000;
 
 /// So many spans of time are looked at for days that pass a bound, over all.
 const SPANS_MAX: u32 = 200_000;
@@ -210,7 +213,7 @@ impl Moments {
     fn begin_cycle(&mut self, slices: &[Drift]) {
         let lengths = slices.iter().filter_map(|drift| match drift.edge {
             DriftEdge::Slices { length, .. } => Some(length.max(1)),
-            DriftEdge::Shift(_) | DriftEdge::Calendar { .. } => None,
+            DriftEdge::Shift(_) | DriftEdge::Calendar { .. } | DriftEdge::Beginnings { .. } => None,
         });
         // The first instant at which all lengths have come round together.
         let cycle = lengths.fold(1_i64, |cycle, length| {
@@ -234,7 +237,9 @@ impl Moments {
             .iter()
             .filter_map(|drift| match &drift.edge {
                 DriftEdge::Calendar { unit, zone, .. } => Some((*unit, zone.as_deref())),
-                DriftEdge::Shift(_) | DriftEdge::Slices { .. } => None,
+                DriftEdge::Shift(_) | DriftEdge::Slices { .. } | DriftEdge::Beginnings { .. } => {
+                    None
+                }
             })
             .collect();
         let Some((first_unit, zone)) = calendars.first().copied() else {
@@ -253,26 +258,26 @@ impl Moments {
                 2,
             )
         };
-        let end = if moves_on {
-            TimestampMillis::MAX.0
-        } else {
+        // When calendars of two zones begin together again follows no rule: all their periods are
+        // looked at.
+        let is_one_zone = calendars.iter().all(|(_, other)| *other == zone);
+        let end = if is_one_zone && !moves_on {
             calendar_edge(settled, unit, zone, count).unwrap_or(TimestampMillis::MAX.0)
+        } else {
+            TimestampMillis::MAX.0
         };
-        if !moves_on && calendars.iter().any(|(_, other)| *other != zone) {
-            // When calendars of two zones begin together again is not known.
-            self.stop_at(end.saturating_add(1));
-        }
+        let beginnings_max = if moves_on { BEGINNINGS_MAX } else { DAYS_MAX };
         // The evaluation may stand at a beginning itself.
         self.add(self.after.saturating_add(1));
         let mut beginning: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (calendar, (unit, zone)) in calendars.into_iter().enumerate() {
             let mut at = self.after;
-            for number in 0..=BEGINNINGS_MAX {
+            for number in 0..=beginnings_max {
                 match calendar_edge(at, unit, zone, 1) {
                     Some(next) if next > at && next <= end => at = next,
                     _ => break,
                 }
-                if number == BEGINNINGS_MAX {
+                if number == beginnings_max {
                     self.stop_at(at);
                     break;
                 }
@@ -308,6 +313,21 @@ impl Moments {
                     self.add(reached.saturating_add(1));
                 }
             }
+            DriftEdge::Beginnings { unit, zone, count } => {
+                let (unit, zone) = (*unit, zone.as_deref());
+                let last = calendar_edge(instant, unit, zone, *count);
+                let mut at = instant.max(self.after);
+                for _ in 0..BEGINNINGS_MAX {
+                    match calendar_edge(at, unit, zone, 1) {
+                        Some(next) if next > at && last.is_none_or(|last| next <= last) => {
+                            at = next
+                        }
+                        _ => return,
+                    }
+                    self.add(at);
+                }
+                self.stop_at(at.saturating_add(1));
+            }
             DriftEdge::Slices { shift, length } => {
                 let first = instant.saturating_add(*shift);
                 let length = (*length).max(1);
@@ -329,9 +349,12 @@ impl Moments {
         let end = match edge {
             DriftEdge::Shift(by) => Some(self.after.saturating_add(*by)),
             DriftEdge::Slices { length, .. } => Some(self.after.saturating_add(*length)),
-            DriftEdge::Calendar { unit, zone, after } => {
-                calendar_edge(self.after, *unit, zone.as_deref(), *after)
-            }
+            DriftEdge::Calendar { unit, zone, after }
+            | DriftEdge::Beginnings {
+                unit,
+                zone,
+                count: after,
+            } => calendar_edge(self.after, *unit, zone.as_deref(), *after),
         };
         if let Some(end) = end {
             self.stop_at(end.saturating_add(2));

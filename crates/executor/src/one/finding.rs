@@ -17,39 +17,44 @@ const EVENTS_MAX: usize = 10;
 
 /// What one condition found about one user.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The condition in canonical text.
     pub condition: String,
-    /// Whether the condition is true of the user.
+    /// How it is made of others.
+    pub kind: FindingKind,
+    /// Whether it is true of the user.
     pub is_true: bool,
-    /// What was found: the number of a measure, the value of an attribute or of an event's property,
-    /// the time of an event, how many events there are.
+    /// What was found: the number of a measure, how many events there are, the value of an attribute
+    /// or of an event's property, the time of an event. `None`: there is no value, or nothing to find.
     pub value: Option<Value>,
-    /// The events it rests on, ascending in time; of many, the latest.
+    /// The events it rests on, ascending in time; of many, the latest ten.
     pub events: Vec<FoundEvent>,
     /// How many events it rests on.
     pub events_total: u64,
-    /// Where the user stands among all that are ranked.
+    /// Where the user stands in a ranking.
     pub place: Option<Place>,
-    /// What was missing, if the condition is not true.
+    /// What was missing, if it is not true.
     pub miss: Option<Miss>,
-    /// How it is made of `parts`.
-    pub joins: Joins,
-    /// The findings of the conditions that this one is made of.
+    /// Remarks of who made the plan: names in it that the data does not hold, and the like.
+    pub notes: Vec<String>,
+    /// The findings of the conditions it is made of.
     pub parts: Vec<Finding>,
 }
 
 /// How a condition is made of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Joins {
-    /// It is not.
-    Nothing,
-    /// All must be true.
-    All,
-    /// One must be true.
-    Any,
+pub enum FindingKind {
+    /// All parts must be true.
+    And,
+    /// One part must be true.
+    Or,
     /// The one part must not be true.
     Not,
+    /// It is a saved segment; the one part is its definition. Plans hold the definition alone.
+    Saved,
+    /// It is not made of others.
+    Condition,
 }
 
 /// One event of the user.
@@ -135,22 +140,13 @@ fn shown(value: &Value) -> String {
 impl Asked<'_, '_> {
     /// What the condition finds. True of the same users as [`Asked::holds`].
     pub(super) fn finding(self, node: &PlanNode) -> Result<Finding, EvalError> {
-        let mut finding = Finding {
-            condition: node.text.clone(),
-            is_true: self.holds(node)?,
-            value: None,
-            events: Vec::new(),
-            events_total: 0,
-            place: None,
-            miss: None,
-            joins: match &node.kind {
-                PlanKind::And(_) => Joins::All,
-                PlanKind::Or(_) => Joins::Any,
-                PlanKind::Not(_) => Joins::Not,
-                _ => Joins::Nothing,
-            },
-            parts: Vec::new(),
+        let kind = match &node.kind {
+            PlanKind::And(_) => FindingKind::And,
+            PlanKind::Or(_) => FindingKind::Or,
+            PlanKind::Not(_) => FindingKind::Not,
+            _ => FindingKind::Condition,
         };
+        let mut finding = Finding::new(node.text.clone(), kind, self.holds(node)?, Vec::new());
         match &node.kind {
             PlanKind::Everyone | PlanKind::Nobody | PlanKind::UserId(_) | PlanKind::List { .. } => {
             }
@@ -307,6 +303,22 @@ impl Asked<'_, '_> {
 }
 
 impl Finding {
+    /// A finding that says no more than this.
+    pub fn new(condition: String, kind: FindingKind, is_true: bool, parts: Vec<Self>) -> Self {
+        Self {
+            condition,
+            kind,
+            is_true,
+            value: None,
+            events: Vec::new(),
+            events_total: 0,
+            place: None,
+            miss: None,
+            notes: Vec::new(),
+            parts,
+        }
+    }
+
     /// The events that decided it, in order.
     fn rest_on(&mut self, rows: &[Row<'_>]) -> Result<(), EvalError> {
         self.events_total = rows.len() as u64;

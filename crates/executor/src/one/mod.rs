@@ -25,7 +25,7 @@ pub use aging::Aged;
 use crowdset_query::{Plan, PlanAttribute, PlanKind, PlanNode};
 use crowdset_query::{PlanOccurrence, PlanOccurrenceTest, Position};
 use crowdset_types::{TimeRange, TimestampMillis, UserOrdinal, compare_numbers};
-pub use finding::{Finding, FoundEvent, Joins, Miss, Place};
+pub use finding::{Finding, FindingKind, FoundEvent, Miss, Place};
 use hashbrown::HashMap;
 pub use instants::{attribute_changes, attribute_values, event_instants};
 use rows::{Row, ValueTest};
