@@ -1,5 +1,6 @@
 //! `docs/SEGMENT_LANGUAGE.md` stays true: each cell of its truth tables is what the engine answers
-//! for a value of that kind, and each of its segments is one, with one meaning for all forms.
+//! for a value of that kind, each of its segments is one, with one meaning for all forms, and no part
+//! of the language is without an example.
 
 use crowdset::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringArray, StringBuilder,
@@ -7,7 +8,9 @@ use crowdset::arrow::array::{
 };
 use crowdset::arrow::record_batch::RecordBatch;
 use crowdset::{AsOf, Engine, LoadOptions, Segment, Tables, TimestampMillis};
-use serde_json::Value;
+use crowdset_testkit::coverage;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const PAGE: &str = include_str!("../../../docs/SEGMENT_LANGUAGE.md");
@@ -215,17 +218,19 @@ fn blocks<'a>(language: &str) -> Vec<&'a str> {
 fn every_segment_of_the_page_is_one() {
     let engine = one_of_each();
     let snapshot = engine.snapshot();
-    let mut segments = 0;
+    let mut missing: BTreeSet<&str> = coverage::PARTS.iter().copied().collect();
     // Segments are separated by empty lines; a line break within one means nothing.
     for text in blocks("segment")
         .iter()
         .flat_map(|block| block.split("\n\n"))
     {
-        segments += 1;
         let segment: Segment = match text.parse() {
             Ok(segment) => segment,
             Err(error) => panic!("{error}"),
         };
+        let mut parts = BTreeSet::new();
+        coverage::reached(&segment, &mut parts);
+        missing.retain(|part| !parts.contains(part));
         let again: Segment = segment.to_string().parse().expect("prints what it reads");
         assert_eq!(again, segment, "{text}");
         assert_eq!(
@@ -238,7 +243,7 @@ fn every_segment_of_the_page_is_one() {
             assert!(audience.is_ok(), "{text}: {:?}", audience.err());
         }
     }
-    assert!(segments >= 10, "{segments} segments only");
+    assert!(missing.is_empty(), "without an example: {missing:?}");
 }
 
 #[test]
@@ -249,4 +254,31 @@ fn every_json_of_the_page_is_a_segment() {
         let json: Value = serde_json::from_str(block).expect("is JSON");
         assert!(Segment::from_json(&json).is_ok(), "{json:#}");
     }
+}
+
+#[test]
+fn every_piece_of_json_on_the_page_is_part_of_one() {
+    let mut pieces = 0;
+    for line in PAGE.lines() {
+        for piece in line.split('`').filter(|piece| piece.starts_with('{')) {
+            // Some have words for what may stand there.
+            let Ok(json) = serde_json::from_str::<Value>(piece) else {
+                continue;
+            };
+            pieces += 1;
+            let stands_in = [
+                json.clone(),
+                json!({"measure": json, "op": ">", "value": 1}),
+                json!({"did": {"event": "a", "window": json}}),
+            ];
+            assert!(
+                stands_in
+                    .iter()
+                    .any(|json| Segment::from_json(json).is_ok()),
+                "{piece}: {}",
+                Segment::from_json(&json).expect_err("it is no condition")
+            );
+        }
+    }
+    assert!(pieces >= 10, "{pieces} pieces only");
 }
