@@ -2,18 +2,23 @@
 //! and run past counters of each user, without a branch that depends on them.
 //!
 //! A row is one number, so that merging compares and moves nothing else: its time, its step and its
-//! user. At one instant earlier steps come first. As no row fits two steps, that is the
+//! user, who is numbered among those that have an event for each step: they are few, and all that is
+//! known of them stays in the first level of cache. At one instant earlier steps come first. As no row fits two steps, that is the
 //! order in which most steps can be taken.
+//!
+//! Time is cut into slices: who has taken all steps by the end of one is not looked at in the next. The
+//! busiest users, whose rows are most of all rows, are found early.
 
 use crate::anchor::UserBounds;
-use crate::events::Events;
+use crate::events::{Events, Source};
 use crate::filter::Filter;
 use crate::kernel::{BLOCK, Code};
 use crate::pass::ChunkPass;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
-use crowdset_types::{CHUNK_USERS, DurationMillis};
+use crowdset_types::{CHUNK_USERS, DurationMillis, TimeRange, TimestampMillis};
 use std::hint::select_unpredictable;
+use std::ops::Range;
 
 const USER_BITS: u32 = 16;
 const STEP_BITS: u32 = 8;
@@ -22,24 +27,88 @@ const TIME_SHIFT: u32 = USER_BITS + STEP_BITS;
 /// Times of rows fit into the bits that are left; neither the least nor the greatest is a row's.
 const SPAN_MAX: i128 = (1 << (u64::BITS - TIME_SHIFT)) - 2;
 
+/// About so many rows are merged at once: they stay in the second level of cache, and finding where a
+/// slice begins costs next to nothing.
+const SLICE_ROWS: usize = 8_192;
+
 /// A sequence whose rows can be merged.
 pub(super) struct Funnel {
     steps: usize,
     /// The first instant; times count from 1.
     start: i64,
     within: u64,
-    /// For each partition, ascending, each step's sources: step, and position among its sources.
-    partitions: Vec<Vec<(usize, usize)>>,
+    /// Ascending.
+    partitions: Vec<Part>,
+}
+
+/// What a partition has of a sequence.
+struct Part {
+    /// Holds the range of every source.
+    range: TimeRange,
+    /// Each step's sources, those of short streams first: step, and position among its sources.
+    sources: Vec<(usize, usize)>,
+}
+
+impl Part {
+    /// Cuts the time into so many equal slices.
+    fn slices(&self, slices: usize) -> impl Iterator<Item = TimeRange> + use<> {
+        let TimeRange { from, to } = self.range;
+        let length = i128::from(to.0) - i128::from(from.0);
+        let cut = move |slice: usize| {
+            let into = length * slice as i128 / slices as i128;
+            TimestampMillis(from.0.wrapping_add(into as i64))
+        };
+        (0..slices).map(move |slice| TimeRange::new(cut(slice), cut(slice + 1)))
+    }
 }
 
 /// Memory for the rows of a chunk.
 #[derive(Default)]
 pub(crate) struct Merging {
-    run: Vec<u64>,
-    merged: Vec<u64>,
-    other: Vec<u64>,
-    /// For each user and number of steps the latest begin of a chain of so many; 0: there is none.
+    /// The number of each user among the candidates, from 1 on; 0 for all who are not looked for.
+    numbers: Vec<u16>,
+    /// Candidates still to be found, and their numbers.
+    open: Vec<(u16, u16)>,
+    /// For each number of a user and number of steps the latest begin of a chain of so many; 0: there
+    /// is none.
     begins: Vec<u64>,
+    run: Run,
+    merged: Run,
+    other: Run,
+}
+
+/// Rows in order, between the least and the greatest number.
+#[derive(Default)]
+struct Run {
+    /// Memory of earlier runs, which were longer, stands after them.
+    memory: Vec<u64>,
+    /// How many rows.
+    len: usize,
+}
+
+impl Run {
+    /// Room for so many rows, which may be anything, and both ends.
+    fn room(&mut self, rows: usize) -> &mut [u64] {
+        if self.memory.len() < rows + 2 {
+            self.memory.resize(rows + 2, 0);
+        }
+        self.memory[0] = 0;
+        &mut self.memory[..rows + 2]
+    }
+
+    /// So many rows were written.
+    fn end(&mut self, len: usize) {
+        self.len = len;
+        self.memory[len + 1] = u64::MAX;
+    }
+
+    fn rows(&self) -> &[u64] {
+        self.memory.get(1..=self.len).unwrap_or_default()
+    }
+
+    fn with_ends(&self) -> &[u64] {
+        &self.memory[..self.len + 2]
+    }
 }
 
 impl Funnel {
@@ -63,19 +132,29 @@ impl Funnel {
             let sources = looker.sources.iter().enumerate();
             all.extend(sources.map(|(position, source)| (source.partition, step, position)));
         }
-        all.sort_unstable();
+        // Small runs are merged before they meet a large one.
+        let source_of = |&(_, step, position): &(usize, usize, usize)| {
+            let source: &Source<'_> = &lookers[step].sources[position];
+            source
+        };
+        all.sort_unstable_by_key(|of| (of.0, source_of(of).stream.rows(), of.1, of.2));
         let partitions = all.chunk_by(|left, right| left.0 == right.0);
+        let parts = partitions.map(|of| {
+            let ranges = of.iter().map(|of| source_of(of).range);
+            let range = ranges.reduce(|hull, range| {
+                TimeRange::new(hull.from.min(range.from), hull.to.max(range.to))
+            });
+            let sources = of.iter().map(|&(_, step, position)| (step, position));
+            Some(Part {
+                range: range?,
+                sources: sources.collect(),
+            })
+        });
         Some(Self {
             steps: lookers.len(),
             start,
             within: within.map_or(u64::MAX, |within| within.0.max(0) as u64),
-            partitions: partitions
-                .map(|of| {
-                    of.iter()
-                        .map(|&(_, step, position)| (step, position))
-                        .collect()
-                })
-                .collect(),
+            partitions: parts.collect::<Option<_>>()?,
         })
     }
 
@@ -89,68 +168,54 @@ impl Funnel {
         found: &mut Words,
     ) {
         let mut memory = std::mem::take(&mut pass.scratch.merging);
-        let Merging {
-            run,
-            merged,
-            other,
-            begins,
-        } = &mut memory;
-        let steps = self.steps;
-        begins.resize(CHUNK_USERS * steps, 0);
-        words::for_each(candidates, |user| begins[user * steps..][..steps].fill(0));
-        for partition in &self.partitions {
-            let mut is_first = true;
-            for &(step, position) in partition {
-                self.collect(
-                    &lookers[step],
-                    step,
-                    position,
-                    pass,
-                    bounds,
-                    candidates,
-                    run,
-                );
-                if std::mem::take(&mut is_first) {
-                    std::mem::swap(run, merged);
-                } else {
-                    merge(merged, run, other);
-                    std::mem::swap(other, merged);
+        let chunk = pass.chunk;
+        memory.look_for(candidates, self.steps);
+        'all: for part in &self.partitions {
+            let rows_of = |range: TimeRange, &(step, position): &(usize, usize)| {
+                let source = &lookers[step].sources[position];
+                let range = range.intersection(source.range);
+                source.stream.rows_in(chunk, range)
+            };
+            let all = part.sources.iter().map(|of| rows_of(part.range, of).len());
+            for slice in part.slices((all.sum::<usize>() / SLICE_ROWS).max(1)) {
+                if memory.open.is_empty() {
+                    break 'all;
                 }
+                memory.merged.len = 0;
+                for of in &part.sources {
+                    let rows = rows_of(slice, of);
+                    if rows.is_empty() {
+                        continue;
+                    }
+                    self.collect(&lookers[of.0], *of, rows, pass, bounds, &mut memory);
+                    memory.merge();
+                }
+                self.advance(memory.merged.rows(), &mut memory.begins);
+                memory.leave_out(self.steps, found);
             }
-            self.advance(merged, begins);
         }
-        words::for_each(candidates, |user| {
-            if begins[user * steps + steps - 1] != 0 {
-                words::set(found, user);
-            }
-        });
         pass.scratch.merging = memory;
     }
 
-    /// Writes the candidates' rows of one source, between the least and the greatest number.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "which rows, of whom, and where they go"
-    )]
+    /// Writes the rows of one source whose users are looked for.
     fn collect(
         &self,
         looker: &Events<'_>,
-        step: usize,
-        position: usize,
+        (step, position): (usize, usize),
+        rows: Range<usize>,
         pass: &mut ChunkPass<'_>,
         bounds: Option<&UserBounds>,
-        candidates: &Words,
-        run: &mut Vec<u64>,
+        Merging { numbers, run, .. }: &mut Merging,
     ) {
         let source = &looker.sources[position];
-        let rows = source.stream.rows_in(pass.chunk, source.range);
         let times = source.stream.times();
         let is_plain = bounds.is_none() && matches!(source.filter, Filter::Always);
         pass.tally.rows += rows.len() as u64;
         pass.tally.bytes += rows.len() as u64 * (6 + source.filter.bytes_per_row());
-        // Room for every row and both ends.
-        run.resize(rows.len() + 2, 0);
-        run[0] = 0;
+        let Some(numbers) = numbers.first_chunk::<CHUNK_USERS>() else {
+            return;
+        };
+        let out = run.room(rows.len());
         let mut len = 1;
         let mut mask = [1; BLOCK];
         for first in rows.clone().step_by(BLOCK) {
@@ -165,26 +230,23 @@ impl Funnel {
                 let offsets = &offsets[block];
                 for ((&user, &offset), &mask) in users.iter().zip(offsets).zip(&*mask) {
                     let time = lead.wrapping_add(offset.widen() as i64) as u64;
+                    let number = numbers[user as usize & (CHUNK_USERS - 1)];
                     // Every row is written, and the next one over it unless this one counts.
-                    run[len] = time << TIME_SHIFT | (step as u64) << USER_BITS | u64::from(user);
-                    let user = user as usize & (CHUNK_USERS - 1);
-                    let is_asked = candidates[user / 64] >> (user % 64) & u64::from(mask);
-                    len += is_asked as usize;
+                    out[len] = time << TIME_SHIFT | (step as u64) << USER_BITS | u64::from(number);
+                    len += usize::from((number != 0) & (mask == 1));
                 }
             });
         }
-        run.truncate(len);
-        run.push(u64::MAX);
+        run.end(len - 1);
     }
 
     /// Runs rows in order past the begins of their users' chains.
     fn advance(&self, rows: &[u64], begins: &mut [u64]) {
-        let rows = rows.get(1..rows.len().max(2) - 1).unwrap_or_default();
         for &row in rows {
-            let user = row as usize & (CHUNK_USERS - 1);
+            let number = row as usize & ((1 << USER_BITS) - 1);
             let step = (row >> USER_BITS) as usize & ((1 << STEP_BITS) - 1);
             let now = row >> TIME_SHIFT;
-            let chain = &mut begins[user * self.steps..][..self.steps];
+            let chain = &mut begins[number * self.steps..][..self.steps];
             let begin = select_unpredictable(step == 0, now, chain[step.saturating_sub(1)]);
             let is_alive = (begin != 0) & (now - begin <= self.within);
             let reached = select_unpredictable(is_alive, begin, 0);
@@ -193,16 +255,53 @@ impl Funnel {
     }
 }
 
-/// Merges two runs that ascend in time and step, each between 0 and the greatest number; so is the
-/// result. Of rows that are equal in these, those of the left run come first.
+impl Merging {
+    /// Forgets everything, and looks for these users.
+    fn look_for(&mut self, candidates: &Words, steps: usize) {
+        self.numbers.clear();
+        self.numbers.resize(CHUNK_USERS, 0);
+        self.open.clear();
+        words::for_each(candidates, |user| {
+            let number = self.open.len() as u16 + 1;
+            self.numbers[user] = number;
+            self.open.push((user as u16, number));
+        });
+        self.begins.clear();
+        self.begins.resize((self.open.len() + 1) * steps, 0);
+    }
+
+    /// Merges the run into those merged before.
+    fn merge(&mut self) {
+        if self.merged.len == 0 {
+            std::mem::swap(&mut self.run, &mut self.merged);
+        } else if self.run.len > 0 {
+            merge(&self.merged, &self.run, &mut self.other);
+            std::mem::swap(&mut self.other, &mut self.merged);
+        }
+    }
+
+    /// Moves the users with a whole chain to those found.
+    fn leave_out(&mut self, steps: usize, found: &mut Words) {
+        let (numbers, begins) = (&mut self.numbers, &self.begins);
+        self.open.retain(|&(user, number)| {
+            let is_whole = begins[usize::from(number) * steps + steps - 1] != 0;
+            if is_whole {
+                words::set(found, usize::from(user));
+                numbers[usize::from(user)] = 0;
+            }
+            !is_whole
+        });
+    }
+}
+
+/// Merges two runs that ascend in time and step. Of rows that are equal in these, those of the left run
+/// come first.
 ///
 /// From both ends at once: the two halves do not wait for each other.
-fn merge(left: &[u64], right: &[u64], into: &mut Vec<u64>) {
-    let len = left.len() + right.len() - 4;
-    // All between is written below.
-    into.resize(len + 2, 0);
-    into[0] = 0;
-    into[len + 1] = u64::MAX;
+fn merge(left: &Run, right: &Run, merged: &mut Run) {
+    let len = left.len + right.len;
+    let into = merged.room(len);
+    let (left, right) = (left.with_ends(), right.with_ends());
     let (mut left_low, mut right_low) = (1, 1);
     let (mut left_high, mut right_high) = (left.len() - 2, right.len() - 2);
     let (low, high) = into[1..=len].split_at_mut(len / 2);
@@ -227,6 +326,7 @@ fn merge(left: &[u64], right: &[u64], into: &mut Vec<u64>) {
         let is_left = first >> USER_BITS > second >> USER_BITS;
         *high = if is_left { first } else { second };
     }
+    merged.end(len);
 }
 
 #[cfg(test)]
@@ -236,6 +336,7 @@ mod tests {
     #[test]
     fn merges_from_both_ends() {
         let mut seed = 1_u64;
+        let mut merged = Run::default();
         for left_len in 0..12 {
             for right_len in 0..12 {
                 let mut run = |len: usize| {
@@ -247,14 +348,16 @@ mod tests {
                         })
                         .collect();
                     rows.sort_by_key(|row| row >> USER_BITS);
-                    [vec![0], rows, vec![u64::MAX]].concat()
+                    let mut run = Run::default();
+                    run.room(len + 3)[1..=len].copy_from_slice(&rows);
+                    run.end(len);
+                    run
                 };
                 let (left, right) = (run(left_len), run(right_len));
-                let mut expected = [&left[..left.len() - 1], &right[1..]].concat();
+                let mut expected = [left.rows(), right.rows()].concat();
                 expected.sort_by_key(|row| row >> USER_BITS);
-                let mut merged = vec![3; 5];
                 merge(&left, &right, &mut merged);
-                assert_eq!(merged, expected, "{left:?} {right:?}");
+                assert_eq!(merged.rows(), expected);
             }
         }
     }
