@@ -501,27 +501,39 @@ impl Worker<'_, '_> {
             NodeKind::Nobody => found.fill(0),
             NodeKind::And(parts) => {
                 *found = *wanted;
-                let mut of_part = words::EMPTY;
                 for part in parts {
                     if short_circuit && words::is_empty(found) {
                         break;
                     }
+                    if let Some((answer, is_negated)) = self.known(part, scratch) {
+                        if is_negated {
+                            words::and_not(found, answer);
+                        } else {
+                            words::and(found, answer);
+                        }
+                        continue;
+                    }
                     let asked = if short_circuit { *found } else { *wanted };
+                    let mut of_part = words::EMPTY;
                     self.eval(part, &asked, scratch, &mut of_part);
                     words::and(found, &of_part);
                 }
             }
             NodeKind::Or(parts) => {
                 found.fill(0);
-                let mut of_part = words::EMPTY;
                 for part in parts {
+                    if short_circuit && words::covers(found, wanted) {
+                        break;
+                    }
+                    if let Some((answer, is_negated)) = self.known(part, scratch) {
+                        words::or_some(found, wanted, answer, is_negated);
+                        continue;
+                    }
                     let mut asked = *wanted;
                     if short_circuit {
                         words::and_not(&mut asked, found);
-                        if words::is_empty(&asked) {
-                            break;
-                        }
                     }
+                    let mut of_part = words::EMPTY;
                     self.eval(part, &asked, scratch, &mut of_part);
                     words::or(found, &of_part);
                 }
@@ -552,6 +564,31 @@ impl Worker<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The answer to a condition that several nodes ask for, for everybody, and whether the node is its
+    /// negation: a node that is no more than this need not be worked out before it is combined with
+    /// others.
+    fn known<'s>(&self, node: &Node<'_>, scratch: &'s mut Scratch) -> Option<(&'s Words, bool)> {
+        let program = self.program;
+        if program.purpose == Purpose::Profile || !program.options.short_circuit {
+            return None;
+        }
+        let (node, is_negated) = match &node.kind {
+            NodeKind::Not(part) => (&**part, true),
+            _ => (node, false),
+        };
+        let NodeKind::Condition(index) = node.kind else {
+            return None;
+        };
+        if !program.conditions[index].is_shared {
+            return None;
+        }
+        if scratch.answers.get(index).is_none() {
+            self.answer(index, node.slot, scratch);
+        }
+        let answer = scratch.answers.get(index)?;
+        Some((answer, is_negated))
     }
 
     /// Answers a condition that several nodes ask for, or all of its family, for everybody.

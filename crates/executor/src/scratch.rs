@@ -1,8 +1,8 @@
 //! Memory that one worker uses again and again: a chunk costs no allocation once it is warm.
 
 use crate::answered::Answered;
-use crate::condition::{Gathered, Linked, Merging, SLOTS};
-use crate::family::Sorted;
+use crate::condition::{Gathered, Linked, Merging};
+use crate::family::{Picks, Sorted};
 use crate::words::Words;
 use crowdset_types::{CHUNK_USERS, Number};
 
@@ -51,8 +51,8 @@ pub(crate) struct Scratch {
     pub(crate) bases: Vec<u32>,
     /// (user, key) pairs to be sorted.
     pub(crate) pairs: Vec<u64>,
-    /// A few values of each user.
-    pub(crate) slots: Vec<[u32; SLOTS]>,
+    /// A few values of each user, where they are wide.
+    pub(crate) wide_lanes: Vec<u128>,
     pub(crate) gathered: Gathered,
     pub(crate) merging: Merging,
     pub(crate) linked: Linked,
@@ -61,6 +61,8 @@ pub(crate) struct Scratch {
     pub(crate) answers: Answered,
     /// Rows told apart by their values.
     pub(crate) sorted: Sorted,
+    /// Rows of a family that count.
+    pub(crate) picks: Picks,
     /// Counts as bits.
     pub(crate) planes: Vec<Words>,
     /// Why the chunk at hand has no answer.

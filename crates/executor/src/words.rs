@@ -34,6 +34,14 @@ pub(crate) fn and_not(into: &mut Words, other: &Words) {
     }
 }
 
+/// Adds those of `wanted` who are among `others`, or, if negated, who are not.
+pub(crate) fn or_some(into: &mut Words, wanted: &Words, others: &Words, is_negated: bool) {
+    let flip = if is_negated { u64::MAX } else { 0 };
+    for ((into, wanted), other) in into.iter_mut().zip(wanted).zip(others) {
+        *into |= wanted & (other ^ flip);
+    }
+}
+
 /// Whether every user of `inner` is in `outer`.
 pub(crate) fn covers(outer: &Words, inner: &Words) -> bool {
     inner

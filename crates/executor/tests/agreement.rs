@@ -424,6 +424,47 @@ fn check_kin(seed: u64, world: &World, segments: usize) {
     }
 }
 
+/// Segments as of many instants one after the other: windows that slide over the same rows.
+fn check_trends(seed: u64, world: &World, segments: usize) {
+    let mut rng = Rng::new(seed ^ 0x7e4d);
+    let data = dataset(&world.data, &cuts(&mut rng, &world.data));
+    let reference = Reference::new(&world.data);
+    let catalog = WorldCatalog::new(&world.data);
+    let control = Control::default();
+    let times = || world.data.events.iter().map(|event| event.timestamp_ms);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else {
+        return;
+    };
+    let instants = 4 + rng.below(12) as i64;
+    let step = (last - first) / instants + 1 + rng.below(2) as i64;
+    let instants = (0..=instants).map(|number| TimestampMillis(first + number * step));
+    let instants: Vec<TimestampMillis> = instants.collect();
+    for segment in kin(&mut rng, world, segments) {
+        let plans = instants.iter().map(|&as_of| {
+            let plan = plan(&segment, &catalog, as_of, &PlanOptions::default()).ok()?;
+            let expected = reference.evaluate(&segment, as_of).ok()?;
+            Some((plan, expected))
+        });
+        let Some(asked) = plans.collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let plans: Vec<&Plan> = asked.iter().map(|(plan, _)| plan).collect();
+        let options = all_options();
+        for options in [options[255], *rng.pick(&options)] {
+            let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
+            for (audience, (plan, expected)) in audiences.iter().zip(&asked) {
+                let as_of = plan.as_of;
+                assert_eq!(
+                    ids(audience),
+                    *expected,
+                    "seed {seed}, {options:?}, as of {as_of}, in a trend: {segment}\n{:?}",
+                    world.data
+                );
+            }
+        }
+    }
+}
+
 /// How many worlds there are, of so many usually; more for a longer search: `AGREEMENT_WORLDS=5000`.
 fn worlds(usual: u64) -> u64 {
     let worlds = std::env::var("AGREEMENT_WORLDS").ok();
@@ -445,6 +486,17 @@ fn related_segments_agree_with_the_definition_where_rows_are_many() {
     for seed in 0..worlds(400).div_ceil(100) {
         check_kin(seed, &busy_world(seed), 40);
         check_kin(seed, &world_among(seed, 40_000), 12);
+    }
+}
+
+#[test]
+fn trends_agree_with_the_definition() {
+    for seed in 0..worlds(100) {
+        check_trends(seed, &world(seed), 3);
+    }
+    for seed in 0..worlds(100).div_ceil(100) {
+        check_trends(seed, &busy_world(seed), 3);
+        check_trends(seed, &world_among(seed, 20_000), 1);
     }
 }
 

@@ -1,10 +1,13 @@
 //! Families of counts: who did at all, or so many times.
 
+use super::picked::PickedFeed;
+use super::watch::{CountTest, Watch};
 use super::windows::{Step, Walk};
 use super::{Member, Stops};
 use crate::EvalError;
 use crate::condition::{NarrowTest, narrow};
-use crate::events::Events;
+use crate::events::{Events, Source};
+use crate::filter::Filter;
 use crate::pass::ChunkPass;
 use crate::words::{self, Words};
 use crowdset_types::TimeRange;
@@ -13,11 +16,16 @@ use crowdset_types::TimeRange;
 const BITS: (f64, f64) = (0.3, 50.0);
 const NARROW: (f64, f64) = (0.4, 1_000.0);
 const WIDE: (f64, f64) = (0.45, 3_000.0);
+const WATCHED: (f64, f64) = (1.5, 200.0);
 
 /// Counts of one selector's events in several windows.
 pub(crate) struct Counts {
     stops: Vec<Stop>,
     counters: Counters,
+    /// The one test that all windows ask, if that is so and rows come and go.
+    watched: Option<CountTest>,
+    /// Rows with a filter come and go: they are picked first.
+    is_picked: bool,
     rows: u64,
 }
 
@@ -92,6 +100,30 @@ impl Passing {
             },
         }
     }
+
+    /// As a test of one range of counts; `None` for several ranges, and where counts do not matter.
+    fn count_test(&self) -> Option<CountTest> {
+        let (low, high, is_outside) = match self {
+            Self::Did { is_negated } => (1, u32::MAX, *is_negated),
+            Self::Narrow(NarrowTest { low, high, outside }) => {
+                let high = match *high {
+                    u8::MAX => u32::MAX,
+                    high => u32::from(high),
+                };
+                (u32::from(*low), high, *outside)
+            }
+            Self::Ranges(ranges) => match ranges[..] {
+                [(low, high)] => (low as u32, high as u32, false),
+                _ => return None,
+            },
+            Self::Nobody | Self::Everyone => return None,
+        };
+        Some(CountTest {
+            low,
+            high,
+            is_outside,
+        })
+    }
 }
 
 impl Counts {
@@ -123,21 +155,30 @@ impl Counts {
         // Of how many chunks' worth of users: costs are those of a chunk.
         let chunks = events.sources.iter().map(|source| source.stream.chunks());
         let chunks = chunks.max().unwrap_or(1).max(1) as f64;
-        let nanos = |walk: &Walk, counters: Counters| {
-            let (row, test) = match counters {
-                Counters::Bits => BITS,
-                Counters::Narrow => NARROW,
-                Counters::Wide => WIDE,
-            };
+        let nanos = |walk: &Walk, (row, test): (f64, f64)| {
             stops.rows(walk, events) / chunks * row + tests().count() as f64 * test
         };
+        let mut asked_tests = tests().map(Passing::count_test);
+        let watched = asked_tests.next().flatten();
+        let watched = watched.filter(|test| asked_tests.all(|other| other == Some(*test)));
         let nested = Walk::nested(&stops.windows, false);
+        let of_nested = match counters {
+            Counters::Bits => BITS,
+            Counters::Narrow => NARROW,
+            Counters::Wide => WIDE,
+        };
         let sliding = Walk::sliding(&stops.windows);
-        let (walk, counters) = if nanos(&sliding, Counters::Wide) < nanos(&nested, counters) {
+        let of_sliding = match watched {
+            Some(_) => nanos(&sliding, WIDE).min(nanos(&sliding, WATCHED)),
+            None => nanos(&sliding, WIDE),
+        };
+        let slides = of_sliding < nanos(&nested, of_nested);
+        let (walk, counters) = if slides {
             (sliding, Counters::Wide)
         } else {
             (nested, counters)
         };
+        let is_plain = |source: &Source<'_>| matches!(source.filter, Filter::Always);
         let rows = stops.rows(&walk, events) as u64;
         let mut asked: Vec<Option<Vec<Asked>>> = asked.into_iter().map(Some).collect();
         let stops = walk.steps.into_iter().map(|step| Stop {
@@ -147,6 +188,8 @@ impl Counts {
         Ok(Self {
             stops: stops.collect(),
             counters,
+            watched: watched.filter(|_| slides),
+            is_picked: slides && !events.sources.iter().all(is_plain),
             rows,
         })
     }
@@ -155,7 +198,28 @@ impl Counts {
         self.rows
     }
 
-    /// Puts the answers of all members among those of the chunk's pass.
+    /// Puts the answers of all members among those of the chunk's pass, from the family's own rows.
+    pub(super) fn eval_events(
+        &self,
+        events: &Events<'_>,
+        pass: &mut ChunkPass<'_>,
+        universe: &Words,
+    ) {
+        if !self.is_picked {
+            self.eval(events, pass, universe);
+            return;
+        }
+        let mut picks = std::mem::take(&mut pass.scratch.picks);
+        picks.pick(events, pass);
+        let feed = PickedFeed {
+            events,
+            picks: &picks,
+        };
+        self.eval(&feed, pass, universe);
+        pass.scratch.picks = picks;
+    }
+
+    /// The same, from rows that come from elsewhere.
     pub(super) fn eval(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
         match self.counters {
             Counters::Bits => self.eval_bits(feed, pass, universe),
@@ -215,42 +279,47 @@ impl Counts {
     fn eval_wide(&self, feed: &impl Feed, pass: &mut ChunkPass<'_>, universe: &Words) {
         let machine = pass.machine;
         let mut counters = pass.scratch.u32s.take();
+        let mut watch = self.watched.map(Watch::new);
         for Stop { step, asked } in &self.stops {
             if step.is_fresh {
                 counters.fill(0);
+                watch.iter_mut().for_each(Watch::clear);
             }
+            let mut is_watched = |users: &[u16], mask: Option<&[u8]>, by, counters: &mut _| {
+                let watch = watch.as_mut();
+                watch.is_some_and(|watch| watch.add(users, mask, by, counters))
+            };
             for &range in &step.enter {
-                feed.rows(pass, range, &mut |users, mask| match mask {
-                    None => machine.count_u32(users, &mut counters),
-                    Some(mask) => machine.count_u32_masked(users, mask, &mut counters),
+                feed.rows(pass, range, &mut |users, mask| {
+                    if !is_watched(users, mask, 1, &mut *counters) {
+                        match mask {
+                            None => machine.count_u32(users, &mut counters),
+                            Some(mask) => machine.count_u32_masked(users, mask, &mut counters),
+                        }
+                    }
                 });
             }
             for &range in &step.leave {
-                feed.rows(pass, range, &mut |users, mask| match mask {
-                    None => machine.uncount_u32(users, &mut counters),
-                    Some(mask) => machine.uncount_u32_masked(users, mask, &mut counters),
+                feed.rows(pass, range, &mut |users, mask| {
+                    if !is_watched(users, mask, -1, &mut *counters) {
+                        match mask {
+                            None => machine.uncount_u32(users, &mut counters),
+                            Some(mask) => machine.uncount_u32_masked(users, mask, &mut counters),
+                        }
+                    }
                 });
             }
             for asked in asked {
-                asked.put(pass, universe, |passing, found| match passing {
-                    Passing::Did { is_negated } => {
-                        machine.or_u32_within(&counters, 1, u32::MAX, found);
-                        negate(found, *is_negated);
-                    }
-                    Passing::Narrow(NarrowTest { low, high, outside }) => {
-                        let high = match *high {
-                            u8::MAX => u32::MAX,
-                            high => u32::from(high),
-                        };
-                        machine.or_u32_within(&counters, u32::from(*low), high, found);
-                        negate(found, *outside);
-                    }
-                    Passing::Ranges(ranges) => {
+                asked.put(pass, universe, |passing, found| {
+                    if let Some(watch) = &mut watch {
+                        *found = *watch.reach(machine, &counters);
+                    } else if let Some(test) = passing.count_test() {
+                        test.find(machine, &counters, found);
+                    } else if let Passing::Ranges(ranges) = passing {
                         for &(low, high) in ranges {
                             machine.or_u32_within(&counters, low as u32, high as u32, found);
                         }
                     }
-                    Passing::Nobody | Passing::Everyone => {}
                 });
             }
         }

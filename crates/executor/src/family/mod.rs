@@ -18,7 +18,9 @@ mod counts;
 mod followed;
 mod numbers;
 mod periods;
+mod picked;
 mod split;
+mod watch;
 mod windows;
 
 use crate::EvalError;
@@ -39,6 +41,7 @@ use periods::Periods;
 use split::Split;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+pub(crate) use picked::Picks;
 pub(crate) use split::Sorted;
 
 /// Members of one walk.
@@ -381,7 +384,7 @@ impl<'a> Family<'a> {
     /// Puts the answers of all members for the chunk among those of the chunk's pass.
     pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, universe: &Words) {
         match self {
-            Self::Counts(events, counts) => counts.eval(events, pass, universe),
+            Self::Counts(events, counts) => counts.eval_events(events, pass, universe),
             Self::Numbers(numbers) => numbers.eval(pass, universe),
             Self::Periods(periods) => periods.eval(pass, universe),
             Self::Split(split) => split.eval(pass, universe),
