@@ -357,6 +357,18 @@ kernels! {
         }
     }
 
+    /// How many of the four lanes of 16 bits are not 0, where these are at the low end.
+    fn count_lanes as CountLanes(lanes: &'k [u64; CHUNK_USERS], counts: &'k mut [u32; CHUNK_USERS]) {
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        const ALL_BUT_HIGHEST: u64 = ONES * 0x7FFF;
+        for (count, &lanes) in counts.iter_mut().zip(lanes) {
+            // The highest bit of a lane is carried into, or there, if the lane is not 0.
+            let is_set = ((lanes & ALL_BUT_HIGHEST) + ALL_BUT_HIGHEST | lanes) >> 15 & ONES;
+            let pairs = is_set + (is_set >> 32);
+            *count = (pairs + (pairs >> 16)) as u32 & 7;
+        }
+    }
+
     /// How many bytes are 1; at most so many as a block has rows.
     fn count_mask as CountMask(mask: &'k [u8]) -> u32 {
         mask.iter().map(|&mask| u32::from(mask)).sum()

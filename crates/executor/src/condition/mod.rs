@@ -20,7 +20,7 @@ mod tie;
 pub(crate) use arithmetic::Comparison;
 pub(crate) use bucket::Bucket;
 pub(crate) use chains::Gathered;
-pub(crate) use distinct::{SLOTS, key as distinct_key};
+pub(crate) use distinct::key as distinct_key;
 pub(crate) use funnel::Merging;
 pub(crate) use history::{Changed, Held};
 pub(crate) use linked::Linked;
