@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crowdset::{Audience, Engine, LoadOptions, Segment, Snapshot, Tables, memory_bandwidth};
+use crowdset::{
+    Audience, Engine, LoadOptions, Prepared, Segment, Snapshot, Tables, memory_bandwidth,
+};
 use crowdset_benches::{
-    Memory, Question, as_of, generated, machine, member, processor_time, questions,
+    Memory, Question, Work, as_of, generated, machine, member, processor_time, questions,
 };
 use serde_json::{Map, Value, json};
 
@@ -230,7 +232,8 @@ fn ask(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     }))
 }
 
-/// The times of one question: from its text, and where it is one segment also of its prepared plan.
+/// The times of one question: from its text, and where it is one segment, for everybody or for one user,
+/// also of its prepared plan.
 fn time_question(
     question: &Question,
     snapshot: &Snapshot,
@@ -255,11 +258,20 @@ fn time_question(
         "processor_us": micros(worked),
         "runs": times.len(),
     });
-    if let Some(text) = question.segment() {
-        let prepared = snapshot.prepare(&text.parse::<Segment>()?, as_of())?;
-        let times = self::times(runs, || Ok(prepared.count().map(drop)?))?;
-        figure["prepared_median_us"] = json!(micros(times[times.len() / 2]));
-    }
+    let prepare = |text: &str| -> Result<Prepared, Box<dyn Error>> {
+        Ok(snapshot.prepare(&text.parse::<Segment>()?, as_of())?)
+    };
+    let ascending = if let Some(text) = question.segment() {
+        let prepared = prepare(text)?;
+        self::times(runs, || Ok(prepared.count().map(drop)?))?
+    } else if let Work::Contains(text) = &question.work {
+        let prepared = prepare(text)?;
+        self::times(runs, || Ok(prepared.contains(user).map(drop)?))?
+    } else {
+        return Ok(figure);
+    };
+    figure["prepared_median_us"] = json!(micros(ascending[ascending.len() / 2]));
+    figure["prepared_min_us"] = json!(micros(ascending[0]));
     Ok(figure)
 }
 

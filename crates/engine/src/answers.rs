@@ -163,9 +163,8 @@ impl Snapshot {
             .map(|segment| self.prepare_with(segment, as_of, options))
             .collect::<Result<_, _>>()?;
         let plans: Vec<&Plan> = prepared.iter().map(Prepared::plan).collect();
-        let sizes = self.on_pool(rows(&plans), options, |execution| {
-            executor::overlap(&self.state.dataset, &plans, execution, &options.control)
-        })?;
+        let (execution, control) = (&options.execution, self.control(options));
+        let sizes = executor::overlap(&self.state.dataset, &plans, execution, &control)?;
         let warnings = prepared.iter().map(|prepared| prepared.warnings().to_vec());
         Ok(Overlap {
             as_of,
@@ -213,9 +212,10 @@ impl Snapshot {
                 .map(|as_of| self.prepare_with(segment, *as_of, options))
                 .collect::<Result<_, _>>()?;
             let plans: Vec<&Plan> = prepared.iter().map(Prepared::plan).collect();
-            sizes.extend(self.on_pool(rows(&plans), options, |execution| {
-                executor::count_many(&self.state.dataset, &plans, execution, &options.control)
-            })?);
+            let (execution, control) = (&options.execution, self.control(options));
+            let of_instants =
+                executor::count_many(&self.state.dataset, &plans, execution, &control)?;
+            sizes.extend(of_instants);
         }
         Ok(sizes)
     }
@@ -275,9 +275,4 @@ impl Snapshot {
             left: before.with_set(left),
         })
     }
-}
-
-fn rows(plans: &[&Plan]) -> u64 {
-    let rows = plans.iter().map(|plan| plan.root.cost_rows);
-    rows.fold(0, u64::saturating_add)
 }

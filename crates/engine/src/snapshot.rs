@@ -17,10 +17,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Below so many rows to read, work stays on the caller's thread even where the engine has a pool of
-/// its own: handing over costs about what it would save.
-const HAND_OVER_ROWS: u64 = 100_000;
-
 /// How a segment is to be answered. Every switch changes the speed of an answer, none the answer.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
@@ -246,9 +242,10 @@ impl Snapshot {
         questions: &[(&Segment, AsOf)],
         options: &EvalOptions,
     ) -> Vec<Result<Audience, EvaluateError>> {
-        let all = |plans: &[&Plan], execution: &ExecOptions| {
+        let control = self.control(options);
+        let all = |plans: &[&Plan]| {
             self.state.touch_ids()?;
-            executor::evaluate_many(&self.state.dataset, plans, execution, &options.control)
+            executor::evaluate_many(&self.state.dataset, plans, &options.execution, &control)
         };
         let alone = |prepared: &Prepared| {
             self.state.touch_ids()?;
@@ -270,8 +267,9 @@ impl Snapshot {
         questions: &[(&Segment, AsOf)],
         options: &EvalOptions,
     ) -> Vec<Result<(Prepared, u64), EvaluateError>> {
-        let all = |plans: &[&Plan], execution: &ExecOptions| {
-            executor::count_many(&self.state.dataset, plans, execution, &options.control)
+        let control = self.control(options);
+        let all = |plans: &[&Plan]| {
+            executor::count_many(&self.state.dataset, plans, &options.execution, &control)
         };
         self.many(questions, options, all, Prepared::count)
     }
@@ -281,14 +279,17 @@ impl Snapshot {
         &self,
         questions: &[(&Segment, AsOf)],
         options: &EvalOptions,
-        all: impl FnOnce(&[&Plan], &ExecOptions) -> Result<Vec<T>, EvalError> + Send,
+        all: impl FnOnce(&[&Plan]) -> Result<Vec<T>, EvalError>,
         alone: impl Fn(&Prepared) -> Result<T, EvaluateError>,
     ) -> Vec<Result<(Prepared, T), EvaluateError>> {
         let prepare =
             |(segment, as_of): &(&Segment, AsOf)| self.prepare_with(segment, *as_of, options);
         let prepared: Vec<_> = if questions.len() >= PLANS_MIN && options.execution.parallel {
             let prepare = || questions.par_iter().map(prepare).collect();
-            self.on_pool(u64::MAX, options, |_| prepare())
+            match &self.pool {
+                Some(pool) => pool.install(prepare),
+                None => prepare(),
+            }
         } else {
             questions.iter().map(prepare).collect()
         };
@@ -297,12 +298,7 @@ impl Snapshot {
             .flatten()
             .map(|prepared| &*prepared.plan)
             .collect();
-        let rows = plans
-            .iter()
-            .map(|plan| plan.root.cost_rows)
-            .fold(0, u64::saturating_add);
-        let answers = self.on_pool(rows, options, |execution| all(&plans, execution));
-        let mut answers = answers.map(Vec::into_iter).ok();
+        let mut answers = all(&plans).map(Vec::into_iter).ok();
         prepared
             .into_iter()
             .map(|prepared| {
@@ -350,23 +346,11 @@ impl Snapshot {
         self.catalog().event_span()
     }
 
-    /// Runs `work` on the engine's pool if it has one and the work is worth handing over.
-    pub(crate) fn on_pool<T: Send>(
-        &self,
-        rows: u64,
-        options: &EvalOptions,
-        work: impl FnOnce(&ExecOptions) -> T + Send,
-    ) -> T {
+    /// The control of an evaluation on the engine's pool, if it has one.
+    pub(crate) fn control(&self, options: &EvalOptions) -> Control {
         match &self.pool {
-            Some(pool) if options.execution.parallel && rows >= HAND_OVER_ROWS => {
-                pool.install(|| work(&options.execution))
-            }
-            // On the caller's thread alone: the caller's own registry may be another one.
-            Some(_) => work(&ExecOptions {
-                parallel: false,
-                ..options.execution
-            }),
-            None => work(&options.execution),
+            Some(pool) => options.control.on_pool(pool),
+            None => options.control.clone(),
         }
     }
 }
@@ -443,21 +427,22 @@ impl Prepared {
     /// As [`Prepared::run`].
     pub fn count(&self) -> Result<u64, EvaluateError> {
         let (state, options) = (&self.snapshot.state, &self.options);
-        let rows = self.plan.root.cost_rows;
-        let counts = self.snapshot.on_pool(rows, options, |execution| {
-            executor::count_many(&state.dataset, &[&self.plan], execution, &options.control)
-        })?;
+        let control = self.snapshot.control(options);
+        let plans = &[&*self.plan];
+        let counts = executor::count_many(&state.dataset, plans, &options.execution, &control)?;
         Ok(counts.into_iter().sum())
     }
 
     fn set(&self) -> Result<executor::Audience, EvaluateError> {
         let (state, options) = (&self.snapshot.state, &self.options);
-        let set = self
-            .snapshot
-            .on_pool(self.plan.root.cost_rows, options, |execution| {
-                executor::evaluate(&state.dataset, &self.plan, execution, &options.control)
-            })?;
-        Ok(set)
+        let control = self.snapshot.control(options);
+        let execution = &options.execution;
+        Ok(executor::evaluate(
+            &state.dataset,
+            &self.plan,
+            execution,
+            &control,
+        )?)
     }
 
     /// Answers it and tells what every node cost.
@@ -468,12 +453,10 @@ impl Prepared {
     pub fn analyze(&self) -> Result<Analysis, EvaluateError> {
         let (state, options) = (&self.snapshot.state, &self.options);
         state.touch_ids()?;
+        let control = self.snapshot.control(options);
         let started = Instant::now();
         let (set, profile) =
-            self.snapshot
-                .on_pool(self.plan.root.cost_rows, options, |execution| {
-                    executor::profile(&state.dataset, &self.plan, execution, &options.control)
-                })?;
+            executor::profile(&state.dataset, &self.plan, &options.execution, &control)?;
         let elapsed = started.elapsed();
         Ok(Analysis {
             plan: Arc::clone(&self.plan),

@@ -1,6 +1,7 @@
 //! What the caller may do with an evaluation while it runs: watch it and stop it.
 
 use crate::EvalError;
+use rayon::ThreadPool;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Called with (chunks done, chunks in all), from whichever thread finished one.
 pub type ProgressFn = dyn Fn(usize, usize) + Send + Sync;
 
-/// A flag to stop an evaluation and a callback to follow it. The default does neither.
+/// A flag to stop an evaluation, a callback to follow it, and the threads it may use. The default has
+/// neither of the first two, and uses the rayon pool that it is called in.
 ///
 /// Both are looked at once per chunk of users, so an evaluation stops within about a millisecond. A
 /// segment that ranks users passes over all chunks once for each ranking before the last pass, and
@@ -27,14 +29,25 @@ pub type ProgressFn = dyn Fn(usize, usize) + Send + Sync;
 pub struct Control {
     cancelled: Arc<AtomicBool>,
     progress: Option<Arc<ProgressFn>>,
+    pool: Option<Arc<ThreadPool>>,
 }
 
 impl Control {
     /// A control that reports each finished chunk of users.
     pub fn with_progress(progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
         Self {
-            cancelled: Arc::default(),
             progress: Some(Arc::new(progress)),
+            ..Self::default()
+        }
+    }
+
+    /// The same control, for evaluations on the threads of a pool. Work that is not worth a hand-over
+    /// is done by the caller's thread all the same.
+    #[must_use]
+    pub fn on_pool(&self, pool: &Arc<ThreadPool>) -> Self {
+        Self {
+            pool: Some(Arc::clone(pool)),
+            ..self.clone()
         }
     }
 
@@ -47,6 +60,10 @@ impl Control {
     /// Whether [`Control::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pool(&self) -> Option<&ThreadPool> {
+        self.pool.as_deref()
     }
 
     pub(crate) fn check(&self) -> Result<(), EvalError> {

@@ -1,4 +1,4 @@
-//! Runs of chunks on the threads at hand.
+//! Runs of chunks on the threads at hand: those of the control's pool, or of rayon's current one.
 
 use crate::control::Control;
 use crate::kernel::Machine;
@@ -83,8 +83,12 @@ impl Schedule {
             }
             Ok(answers)
         };
+        let pool = control.pool();
         let threads = if self.is_parallel && work.nanos() >= PARALLEL_NANOS {
-            rayon::current_num_threads()
+            pool.map_or_else(
+                rayon::current_num_threads,
+                rayon::ThreadPool::current_num_threads,
+            )
         } else {
             1
         };
@@ -93,11 +97,17 @@ impl Schedule {
         }
         let per_task = work.chunks.div_ceil(threads * TASKS_PER_THREAD).max(1);
         let tasks = work.chunks.div_ceil(per_task);
-        let answers: Vec<Vec<R>> = (0..tasks)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|task| run(task * per_task..work.chunks.min((task + 1) * per_task)))
-            .collect::<Result<_, _>>()?;
+        let spread = || -> Result<Vec<Vec<R>>, EvalError> {
+            (0..tasks)
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|task| run(task * per_task..work.chunks.min((task + 1) * per_task)))
+                .collect()
+        };
+        let answers = match pool {
+            Some(pool) => pool.install(spread)?,
+            None => spread()?,
+        };
         Ok(answers.into_iter().flatten().collect())
     }
 }
@@ -136,24 +146,23 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         for threads in [1, 2, 5] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let pool = std::sync::Arc::new(pool.unwrap());
             for chunks in [0, 1, 2, 39, 41, 200] {
                 for parallel in [true, false] {
                     let options = ExecOptions {
                         parallel,
                         ..ExecOptions::default()
                     };
-                    let found = pool
-                        .install(|| answers(options, chunks, &Control::default()))
-                        .unwrap();
-                    assert_eq!(
-                        found,
-                        expected(chunks),
-                        "{threads} threads, {chunks} chunks"
-                    );
+                    let inside = pool.install(|| answers(options, chunks, &Control::default()));
+                    let handed = answers(options, chunks, &Control::default().on_pool(&pool));
+                    for found in [inside, handed] {
+                        assert_eq!(
+                            found.unwrap(),
+                            expected(chunks),
+                            "{threads} threads, {chunks} chunks"
+                        );
+                    }
                 }
             }
         }

@@ -24,7 +24,7 @@ impl<'a> Asked<'_, 'a> {
     /// The user's number; `None` if there is none.
     pub(super) fn number(self, measure: &PlanMeasure) -> Result<Option<Number>, EvalError> {
         Ok(match measure {
-            PlanMeasure::Count(of) => Some(Number::Integer(self.events(of)?.len() as i64)),
+            PlanMeasure::Count(of) => Some(Number::Integer(self.count(of)?)),
             PlanMeasure::Aggregate {
                 function,
                 operand,

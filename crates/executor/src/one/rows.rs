@@ -271,6 +271,18 @@ impl<'a> Asked<'_, 'a> {
         Ok(did)
     }
 
+    /// How many events there are.
+    pub(super) fn count(self, of: &PlanEvents) -> Result<i64, EvalError> {
+        let mut count = 0;
+        if let Some(bounds) = self.bounds(&of.window)? {
+            self.visit(&of.selector, bounds, &mut |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(count)
+    }
+
     /// Calls `visit` with the events of a selector, name by name, in order within a name.
     fn visit(
         self,
