@@ -21,7 +21,7 @@ pub(crate) struct ActiveDays<'a> {
     /// The first day, counted from the epoch.
     first: i64,
     days: usize,
-    table: Arc<Table<Words>>,
+    table: Arc<Table<Box<[Words]>>>,
 }
 
 /// A window cut along days.
@@ -89,7 +89,9 @@ impl<'a> ActiveDays<'a> {
             }
             days.into_boxed_slice()
         };
-        self.table.get_or_make(chunk, make).unwrap_or_default()
+        self.table
+            .get_or_make(chunk, make)
+            .map_or(&[], |made| &**made)
     }
 
     /// Cuts a window along days. A day counts as whole if all its rows lie inside.

@@ -1,5 +1,7 @@
 //! The first and the last row of each user among the rows of one event name.
 
+mod codes;
+
 use crate::dataset::Binder;
 use crate::kernel::Machine;
 use crate::summary::{End, Table};
@@ -7,6 +9,8 @@ use crowdset_storage::{Stream, Times};
 use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange, TimestampMillis};
 use std::ops::Range;
 use std::sync::Arc;
+
+pub(crate) use codes::{EdgeCodes, EdgeTest};
 
 /// Numbers of rows, one per user of a chunk.
 ///
@@ -28,7 +32,7 @@ pub(crate) struct Edge<'a> {
     end: End,
     /// By partition, ascending: all that have the name, whatever the window.
     streams: Vec<(usize, &'a Stream)>,
-    table: Arc<Table<u32>>,
+    table: Arc<Table<Box<[u32]>>>,
 }
 
 impl<'a> Edge<'a> {
@@ -92,6 +96,12 @@ impl<'a> Edge<'a> {
         self.table.chunks() as u64 * CHUNK_USERS as u64
     }
 
+    /// Whether a range holds the rows of all users.
+    pub(crate) fn is_covered(&self, range: TimeRange) -> bool {
+        let mut streams = self.streams.iter();
+        streams.all(|(_, stream)| range.covers(stream.span()))
+    }
+
     /// How many rows a chunk has.
     pub(crate) fn rows(&self, chunk: ChunkId) -> u32 {
         let streams = self.streams.iter();
@@ -144,8 +154,8 @@ impl EdgeTimes<'_> {
     }
 }
 
-/// All streams of a name, if all are sound and their rows can be numbered.
-fn streams<'a>(binder: Binder<'a>, name: &str) -> Option<Vec<(usize, &'a Stream)>> {
+/// All streams of a name by partition, if all are sound and their rows can be numbered.
+pub(crate) fn streams<'a>(binder: Binder<'a>, name: &str) -> Option<Vec<(usize, &'a Stream)>> {
     let mut streams = Vec::with_capacity(binder.dataset.partitions.len());
     let mut rows = 0_u64;
     for (position, handle) in binder.dataset.partitions.iter().enumerate() {

@@ -7,6 +7,7 @@ use crate::edge::Edge;
 use crate::filter::{Filter, RowContext};
 use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
+use crate::selection::Selection;
 use crate::summary::End;
 use crate::value::Values;
 use crate::widths::with_offsets;
@@ -55,6 +56,8 @@ pub(crate) struct Events<'a> {
     window: TimeRange,
     /// What [`Events::did`] may be answered from.
     kept: Kept<'a>,
+    /// The rows that count, if they are kept.
+    selection: Option<Box<Selection<'a>>>,
     options: ExecOptions,
 }
 
@@ -103,12 +106,27 @@ impl<'a> Events<'a> {
             Some(name) => Edge::known(binder, End::Last, name),
             None => None,
         };
+        self = self.with_selection(binder, plan);
         if let Some(last) = last {
             self.kept = Kept::Last(Box::new(last));
         } else if let Some(days) = self.active_days(binder, plan) {
             self.kept = Kept::Days(Box::new(days));
         }
         self
+    }
+
+    /// Uses the rows that pass the predicate, if they are kept: for who asks for users of rows, or for
+    /// [`Events::selection`].
+    pub(crate) fn with_selection(mut self, binder: Binder<'a>, plan: &'a PlanEvents) -> Self {
+        if !self.sources.is_empty() {
+            self.selection = Selection::bind(binder, plan).map(Box::new);
+        }
+        self
+    }
+
+    /// The rows that count, if they are kept.
+    pub(crate) fn selection(&self) -> Option<&Selection<'a>> {
+        self.selection.as_deref()
     }
 
     /// The condition reads the time of every row.
@@ -201,12 +219,16 @@ impl<'a> Events<'a> {
             anchor: None,
             window,
             kept: Kept::Nothing,
+            selection: None,
             options: *binder.options,
         })
     }
 
     /// About how many rows a scan reads, over all users.
     pub(crate) fn cost_rows(&self) -> u64 {
+        if let Some(rows) = self.selection().and_then(Selection::cost_rows) {
+            return rows;
+        }
         let own: u64 = self.sources.iter().map(Source::cost_rows).sum();
         own + self.anchor.as_ref().map_or(0, |anchor| anchor.cost_rows())
     }
@@ -216,6 +238,7 @@ impl<'a> Events<'a> {
         match (&self.anchor, &self.kept) {
             (_, Kept::Days(days)) => days.cost_rows(),
             (Some(_), _) => self.cost_rows(),
+            (None, _) if self.selection.is_some() => self.cost_rows(),
             (None, _) => self
                 .sources
                 .iter()
@@ -234,6 +257,7 @@ impl<'a> Events<'a> {
     pub(crate) fn did_path(&self) -> Path {
         match self.kept {
             _ if self.is_answered_by_index() => Path::Index,
+            Kept::Nothing if self.selection.is_some() => Path::Summary,
             Kept::Nothing => Path::Scan,
             Kept::Last(_) | Kept::Days(_) => Path::Summary,
         }
@@ -268,6 +292,11 @@ impl<'a> Events<'a> {
     /// The users of `wanted` with at least one event.
     pub(crate) fn did(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
+        if let Some(rows) = self.selection().and_then(|selection| selection.rows(pass)) {
+            pass.machine.set_users(rows.users, found);
+            words::and(found, wanted);
+            return;
+        }
         let mut open = *wanted;
         match (&self.kept, &self.anchor) {
             (Kept::Days(days), None) => {
@@ -391,19 +420,28 @@ impl<'a> Events<'a> {
         };
         pass.tally.bytes += size_of_val(numbers) as u64;
         let times = last.times(pass.chunk);
-        let asked = *open;
-        open.fill(0);
-        anchor.each(pass, &asked, &mut |user, low, high| {
+        let mut asked = std::mem::take(&mut pass.scratch.windows);
+        asked.clear();
+        anchor.each(pass, open, &mut |user, low, high| {
             let low = low.max(self.window.from.0);
             let high = high.min(self.window.to.0 - 1);
-            // Somebody without a row, or with an empty window, did not.
-            if low <= high
-                && let Some(at) = times.get(numbers[user])
-                && low <= at
-            {
-                words::set(if at <= high { &mut *found } else { &mut *open }, user);
+            if low <= high {
+                asked.push((user, low, high, None));
             }
         });
+        // Times lie far apart: read one after the other, and nothing done with them before, so that
+        // reads of memory overlap.
+        for (user, .., at) in &mut asked {
+            *at = times.get(numbers[*user]);
+        }
+        open.fill(0);
+        for &(user, low, high, at) in &asked {
+            // Somebody without a row did not.
+            if let Some(at) = at.filter(|at| low <= *at) {
+                words::set(if at <= high { &mut *found } else { &mut *open }, user);
+            }
+        }
+        pass.scratch.windows = asked;
     }
 
     /// Adds the users with an event in a range that every user shares.
@@ -472,7 +510,10 @@ impl<'a> Events<'a> {
         visit: &mut VisitUsers<'_>,
     ) {
         let machine = pass.machine;
-        self.scan(pass, wanted, &mut |rows| rows.users(machine, visit));
+        match self.selection().and_then(|selection| selection.rows(pass)) {
+            Some(rows) => visit(rows.users, None),
+            None => self.scan(pass, wanted, &mut |rows| rows.users(machine, visit)),
+        }
     }
 
     /// Hands out the rows of a range that every user shares, in order of sources.

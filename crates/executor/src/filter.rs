@@ -574,7 +574,7 @@ fn of_ranges(codes: &Codes, ranges: Vec<(u64, u64)>, domain: u64) -> Option<Part
 }
 
 /// The runs of ones, both ends inclusive; those beyond one more than `max` are left out.
-fn runs(table: &[u8], max: usize) -> Vec<(u64, u64)> {
+pub(crate) fn runs(table: &[u8], max: usize) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for (code, _) in (0..).zip(table).filter(|(_, passes)| **passes == 1) {
         match ranges.last_mut() {

@@ -47,6 +47,7 @@ mod profile;
 mod program;
 mod schedule;
 mod scratch;
+mod selection;
 mod summary;
 mod truth;
 mod value;

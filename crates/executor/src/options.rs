@@ -18,7 +18,7 @@ pub struct ExecOptions {
     /// Answer from the sets of users per term where they are exact, instead of scanning rows.
     pub use_index: bool,
     /// Answer from what is kept of the rows once a query asked for it ([`crate::Summaries`]): first and
-    /// last rows, active days.
+    /// last rows and what a property is in them, active days, the rows that pass a predicate.
     pub use_summaries: bool,
     /// Merge the rows of a sequence's steps in order of time where no row fits two of them, instead of
     /// gathering them by user.

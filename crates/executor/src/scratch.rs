@@ -49,6 +49,9 @@ pub(crate) struct Scratch {
     pub(crate) numbers: Vec<Vec<Number>>,
     /// For each source of an occurrence, where the numbers of its rows begin.
     pub(crate) bases: Vec<u32>,
+    /// Users, the first and the last instant of the window of each, and an instant to be held against
+    /// it.
+    pub(crate) windows: Vec<(usize, i64, i64, Option<i64>)>,
     /// (user, key) pairs to be sorted.
     pub(crate) pairs: Vec<u64>,
     /// A few values of each user, where they are wide.

@@ -259,6 +259,7 @@ fn dataset(data: &Data, cuts: &[i64]) -> Dataset {
         summaries: Summaries::new(SummaryPolicy {
             bytes_max: [0, 65_536, 64 << 20][data.events.len() % 3],
             day_rows_min: 0,
+            predicate_asks_min: 1 + (data.events.len() / 3 % 2) as u32,
         }),
     }
 }

@@ -124,7 +124,9 @@ impl<'a> Measure<'a> {
             })
         };
         Ok(match plan {
-            PlanMeasure::Count(events) => Self::Count(Events::bind(binder, events)?),
+            PlanMeasure::Count(events) => {
+                Self::Count(Events::bind(binder, events)?.with_selection(binder, events))
+            }
             PlanMeasure::Calendar { unit, zone, of } => {
                 Self::Calendar(Calendar::bind(binder, *unit, zone.as_deref(), of)?)
             }

@@ -9,17 +9,18 @@
 
 use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
-use crate::edge::{Edge, RowNumbers, no_row};
+use crate::edge::{Edge, EdgeTest, RowNumbers, no_row};
 use crate::events::{Events, SPARSE, plain_name};
 use crate::filter::{Filter, RowContext};
 use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::scratch::Scratch;
+use crate::selection::Selection;
 use crate::summary::End;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
 use crate::{EvalError, Path};
-use crowdset_query::{PlanEvents, PlanOccurrence, PlanOccurrenceTest, Position};
+use crowdset_query::{Operand, PlanEvents, PlanOccurrence, PlanOccurrenceTest, Position};
 use crowdset_types::{CHUNK_USERS, TimeRange};
 use std::ops::Range;
 
@@ -99,6 +100,10 @@ impl<'a> Occurrence<'a> {
         if rows >= u64::from(u32::MAX) && events.chunk_rows_max() >= u64::from(u32::MAX) {
             return Err(EvalError::OccurrenceRows);
         }
+        let events = match end {
+            Some(_) => events.with_selection(binder, plan),
+            None => events,
+        };
         let edge = match (end, plain_name(plan)) {
             (Some(end), Some(name)) if !events.is_anchored() => Edge::bind(binder, end, name),
             _ => None,
@@ -124,7 +129,7 @@ impl<'a> Occurrence<'a> {
 
     /// Whether kept numbers answer it, as far as they reach.
     pub(crate) fn is_summarised(&self) -> bool {
-        self.edge.is_some()
+        self.edge.is_some() || self.events.selection().is_some()
     }
 
     /// The time of the event of each wanted user that has one; `found` says who.
@@ -192,9 +197,34 @@ impl<'a> Occurrence<'a> {
     }
 
     /// The wanted users that have the event and of whose event the source's filter is true.
-    fn verdicts(&self, pass: &mut ChunkPass<'_>, wanted: &Words, tests: &[Filter<'_>]) -> Words {
+    fn verdicts(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        tests: &[Filter<'_>],
+        kept: Option<&EdgeTest<'_>>,
+    ) -> Words {
         let (machine, chunk) = (pass.machine, pass.chunk);
+        let kept = kept.zip(self.edge.as_ref());
+        // Nothing need be known of the rows themselves if all of them lie in the window.
+        if let Some((test, edge)) = kept
+            && edge.is_covered(self.events.window())
+            && let Some(mut passing) = test.passing(edge, machine, chunk)
+        {
+            pass.tally.bytes += CHUNK_USERS as u64;
+            words::and(&mut passing, wanted);
+            return passing;
+        }
         let chosen = self.choose(pass, wanted);
+        if let Some((test, edge)) = kept
+            && let Numbers::Kept(_) = chosen.numbers
+            && let Some(mut passing) = test.passing(edge, machine, chunk)
+        {
+            pass.tally.bytes += CHUNK_USERS as u64;
+            words::and(&mut passing, &chosen.found);
+            chosen.give(pass.scratch);
+            return passing;
+        }
         let mut passing = words::EMPTY;
         let mut bytes = pass.scratch.u8s.take();
         let mut places = pass.scratch.u32s.take();
@@ -282,10 +312,13 @@ impl<'a> Occurrence<'a> {
 
     /// The row of each wanted user.
     fn choose(&self, pass: &mut ChunkPass<'_>, wanted: &Words) -> Chosen<'_> {
-        match self.kept(pass, wanted) {
-            Some(chosen) => chosen,
-            None => self.scan(pass, wanted),
+        if let Some(chosen) = self.kept(pass, wanted) {
+            return chosen;
         }
+        let selection = self.events.selection();
+        selection
+            .and_then(|selection| self.select(selection, pass, wanted))
+            .unwrap_or_else(|| self.scan(pass, wanted))
     }
 
     /// The rows that are kept, unless rows outside of the window hide some of those inside.
@@ -322,6 +355,48 @@ impl<'a> Occurrence<'a> {
         bases.extend(partitions.map(|partition| edge.base(chunk, partition)));
         Some(Chosen {
             numbers: Numbers::Kept(numbers),
+            bases,
+            times: None,
+            found,
+        })
+    }
+
+    /// From the rows that pass the predicate, if they are kept.
+    fn select(
+        &self,
+        selection: &Selection<'_>,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+    ) -> Option<Chosen<'static>> {
+        let is_first = match self.position {
+            Position::First => true,
+            Position::Last => false,
+            Position::Nth(_) => return None,
+        };
+        let rows = selection.rows(pass)?;
+        let mut numbers = pass.scratch.u32s.take();
+        let mut found = words::EMPTY;
+        if !rows.users.is_empty() {
+            numbers.fill(no_row(if is_first { End::First } else { End::Last }));
+            pass.machine.set_users(rows.users, &mut found);
+            words::and(&mut found, wanted);
+            // What is written last stays.
+            let mut put = |(&user, &number): (&u16, &u32)| {
+                numbers[user as usize & (CHUNK_USERS - 1)] = number;
+            };
+            let rows = rows.users.iter().zip(rows.numbers);
+            if is_first {
+                rows.rev().for_each(&mut put);
+            } else {
+                rows.for_each(&mut put);
+            }
+        }
+        let mut bases = std::mem::take(&mut pass.scratch.bases);
+        bases.clear();
+        let partitions = self.events.sources.iter().map(|source| source.partition);
+        bases.extend(partitions.map(|partition| selection.base(pass.chunk, partition)));
+        Some(Chosen {
+            numbers: Numbers::Made(numbers),
             bases,
             times: None,
             found,
@@ -598,8 +673,11 @@ enum Test<'a> {
         range: TimeRange,
         anchor: Option<Box<Anchor<'a>>>,
     },
-    /// A filter for each source.
-    Rows(Vec<Filter<'a>>),
+    /// A filter for each source, and the same test of what is kept of the rows.
+    Rows {
+        filters: Vec<Filter<'a>>,
+        kept: Option<EdgeTest<'a>>,
+    },
 }
 
 impl<'a> OccurrenceCondition<'a> {
@@ -615,24 +693,32 @@ impl<'a> OccurrenceCondition<'a> {
                 range: window.range,
                 anchor: Anchor::bind(binder, window)?,
             },
-            PlanOccurrenceTest::EventName(verdicts) => Test::Rows(
-                sources
+            PlanOccurrenceTest::EventName(verdicts) => {
+                let filters = sources.iter().map(|source| {
+                    let name = source.stream.name();
+                    let holds = verdicts
+                        .iter()
+                        .any(|(other, holds)| other == name && *holds);
+                    if holds { Filter::Always } else { Filter::Never }
+                });
+                Test::Rows {
+                    filters: filters.collect(),
+                    kept: None,
+                }
+            }
+            PlanOccurrenceTest::Property { operand, test } => {
+                let filters = sources
                     .iter()
-                    .map(|source| {
-                        let name = source.stream.name();
-                        let holds = verdicts
-                            .iter()
-                            .any(|(other, holds)| other == name && *holds);
-                        if holds { Filter::Always } else { Filter::Never }
-                    })
-                    .collect(),
-            ),
-            PlanOccurrenceTest::Property { operand, test } => Test::Rows(
-                sources
-                    .iter()
-                    .map(|source| Filter::bind_test(operand, test, source.stream, &binder))
-                    .collect::<Result<_, _>>()?,
-            ),
+                    .map(|source| Filter::bind_test(operand, test, source.stream, &binder));
+                let filters = filters.collect::<Result<_, _>>()?;
+                let kept = match (operand, &occurrence.edge) {
+                    (Operand::Property(path), Some(edge)) => {
+                        EdgeTest::bind(binder, edge, path, test)
+                    }
+                    _ => None,
+                };
+                Test::Rows { filters, kept }
+            }
         };
         Ok(Self { occurrence, test })
     }
@@ -652,8 +738,10 @@ impl<'a> OccurrenceCondition<'a> {
 
     pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         let (range, anchor) = match &self.test {
-            Test::Rows(filters) => {
-                *found = self.occurrence.verdicts(pass, wanted, filters);
+            Test::Rows { filters, kept } => {
+                *found = self
+                    .occurrence
+                    .verdicts(pass, wanted, filters, kept.as_ref());
                 return;
             }
             Test::When { range, anchor } => (range, anchor),

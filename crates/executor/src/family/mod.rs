@@ -209,7 +209,8 @@ fn followed<'a>(
     (!events.window.range.is_empty()).then_some((&occurrence.of, by))
 }
 
-fn is_timeless(predicate: &PlanPredicate) -> bool {
+/// Whether a predicate says the same of a row at every instant.
+pub(crate) fn is_timeless(predicate: &PlanPredicate) -> bool {
     match predicate {
         PlanPredicate::Always | PlanPredicate::Never => true,
         PlanPredicate::And(parts) | PlanPredicate::Or(parts) => parts.iter().all(is_timeless),
