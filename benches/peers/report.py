@@ -145,6 +145,10 @@ def table(results):
     lines += ["", f"Crowdset's resident memory is that after all questions, mapped files included. A new process opens the store in "
               f"{milliseconds(reopen['open_us'])} ms and has answered q02 {milliseconds(reopen['first_answer_us'])} ms after its start. "
               f"Read bandwidth of the memory in this run: {crowdset['memory_bandwidth'] / 1e9:.1f} GB/s.", ""]
+    if members := crowdset.get("members"):
+        rate = lambda form: f"{milliseconds(members[form + '_median_us'])} ms ({members['size'] / members[form + '_median_us']:.0f} M ids/s)"
+        lines += [f"The {members['size']:,} ids of `{members['segment']}`, in order and the answer known: as batches of Arrow {rate('arrow')}, "
+                  f"as lines of a new file {rate('lines')}.", ""]
     lines += [f"- {name_of(peer)} {peer.get('version', '')}: {peer.get('form', 'did not start')}"
               + (f". {peer['failure']}" if "failure" in peer else "") for peer in peers]
     lines += [f"- {note}" for note in notes]

@@ -12,5 +12,5 @@ mod sample;
 
 pub use generated::{Drawn, generated};
 pub use machine::{Memory, machine, processor_time};
-pub use question::{Answer, Question, Work, as_of, member, questions};
+pub use question::{Answer, Question, Work, as_of, first_question, member, questions};
 pub use sample::{STORE_VARIABLE, Sample, sample};

@@ -159,6 +159,15 @@ const PAIRED: [&str; 12] = [
     "q01", "q02", "q03", "q04", "q05", "q06", "q08", "q10", "q11", "q12", "q13", "q15",
 ];
 
+/// q02, which is asked first of a store that was just opened.
+pub fn first_question() -> Question {
+    Question {
+        id: "q02",
+        title: "free, more than 5 reports in 30 d",
+        work: Work::One(Q02.to_owned()),
+    }
+}
+
 /// All questions, by id.
 pub fn questions() -> Vec<Question> {
     let one = |id, title, text: &str| Question {
@@ -168,7 +177,7 @@ pub fn questions() -> Vec<Question> {
     };
     let mut all = vec![
         one("q01", "free accounts", "account_type = 'free'"),
-        one("q02", "free, more than 5 reports in 30 d", Q02),
+        first_question(),
         one("q03", "3 times /pricing in 7 d, no trial", Q03),
         one(
             "q04",

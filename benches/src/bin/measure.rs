@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crowdset::arrow::error::ArrowError;
 use crowdset::{
     Audience, Engine, LoadOptions, Prepared, Segment, Snapshot, Tables, memory_bandwidth,
 };
 use crowdset_benches::{
-    Memory, Question, Work, as_of, generated, machine, member, processor_time, questions,
+    Memory, Question, Work, as_of, first_question, generated, machine, member, processor_time,
+    questions,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,6 +36,10 @@ const USAGE: &str =
 /// A question that took so long is not asked more often than [`FEW_RUNS`].
 const LONG: Duration = Duration::from_secs(10);
 const FEW_RUNS: usize = 3;
+
+/// What `--only` calls the handing out of ids, and whose they are.
+const MEMBERS: &str = "members";
+const LARGE: &str = "account_type = 'free'";
 
 /// What was typed.
 struct Arguments {
@@ -132,6 +138,7 @@ fn all(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         "state": ask["state"],
         "memory_bandwidth": ask["memory_bandwidth"],
         "user": ask["user"],
+        "members": ask["members"],
         "generated": generated(1_000).into_iter().map(|drawn| drawn.parameters).collect::<Vec<_>>(),
         "questions": ask["questions"],
     });
@@ -180,10 +187,7 @@ fn load(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
 
 /// From the start of the process to the first answer.
 fn first(arguments: &Arguments, started: Instant) -> Result<Value, Box<dyn Error>> {
-    let question = questions()
-        .into_iter()
-        .find(|question| question.id == "q02")
-        .ok_or("q02 is gone")?;
+    let question = first_question();
     let engine = Engine::options()
         .threads(arguments.threads)
         .open_read_only(&arguments.store)?;
@@ -199,14 +203,20 @@ fn ask(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
         .open_read_only(&arguments.store)?;
     let snapshot = engine.snapshot();
     let user = member(&snapshot)?;
+    let is_wanted =
+        |id: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == id);
     let mut figures = Map::new();
     for question in questions() {
-        if arguments.only.is_empty() || arguments.only.iter().any(|only| only == question.id) {
+        if is_wanted(question.id) {
             let figure = time_question(&question, &snapshot, &user, arguments.runs)?;
             figures.insert(question.id.to_owned(), figure);
         }
     }
     let memory = Memory::now();
+    let members = match is_wanted(MEMBERS) {
+        true => time_members(&snapshot, arguments.runs)?,
+        false => Value::Null,
+    };
     let stats = snapshot.stats();
     // What the answers are, and what each read, outside of time and memory.
     for question in questions() {
@@ -228,7 +238,41 @@ fn ask(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
         },
         "memory_bandwidth": memory_bandwidth(arguments.threads),
         "user": user,
+        "members": members,
         "questions": Value::Object(figures),
+    }))
+}
+
+/// The times of handing out everybody's id who is in a large audience, in order: as Arrow's batches,
+/// and as lines to a new file. Answering who that is is not part of them.
+fn time_members(snapshot: &Snapshot, runs: usize) -> Result<Value, Box<dyn Error>> {
+    let audience = snapshot.evaluate(&LARGE.parse()?, as_of())?;
+    let (mut arrow, mut lines) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
+    let (mut arrow_work, mut lines_work) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..runs {
+        let (started, worked) = (Instant::now(), processor_time());
+        let sizes = audience.members().map(|batch| Ok(batch?.num_rows() as u64));
+        let size = sizes.sum::<Result<u64, ArrowError>>()?;
+        arrow.push(started.elapsed());
+        arrow_work += processor_time().saturating_sub(worked);
+        assert_eq!(size, audience.len());
+        let mut file = tempfile::tempfile()?;
+        let (started, worked) = (Instant::now(), processor_time());
+        audience.write_lines(&mut file)?;
+        lines.push(started.elapsed());
+        lines_work += processor_time().saturating_sub(worked);
+    }
+    arrow.sort_unstable();
+    lines.sort_unstable();
+    Ok(json!({
+        "segment": LARGE,
+        "size": audience.len(),
+        "arrow_median_us": micros(arrow[runs / 2]),
+        "arrow_min_us": micros(arrow[0]),
+        "arrow_processor_us": micros(arrow_work / runs as u32),
+        "lines_median_us": micros(lines[runs / 2]),
+        "lines_min_us": micros(lines[0]),
+        "lines_processor_us": micros(lines_work / runs as u32),
     }))
 }
 
@@ -381,6 +425,24 @@ fn print_markdown(report: &Value) {
             bytes(&state["private_bytes"])
         ),
     );
+    let members = &report["members"];
+    for (form, key) in [
+        ("Arrow", "arrow_median_us"),
+        ("lines of a file", "lines_median_us"),
+    ] {
+        if let Some(micros) = members[key].as_f64() {
+            let size = number(&members["size"]);
+            line(
+                &format!("ids of an audience, in order, as {form}"),
+                format!(
+                    "{} in {} = {:.0} M ids/s",
+                    count(size as u64),
+                    time(&members[key]),
+                    size / micros
+                ),
+            );
+        }
+    }
     let bandwidth = number(&report["memory_bandwidth"]);
     line(
         "memory bandwidth, read in order by all threads",

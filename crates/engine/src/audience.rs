@@ -4,7 +4,6 @@ use crate::state::State;
 use crate::{AsOf, Diagnostic};
 use crowdset_executor::Audience as UserSet;
 use crowdset_storage::IdKind;
-use crowdset_types::UserOrdinal;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::fmt;
@@ -19,7 +18,7 @@ const WALK_SHARE: u64 = 16;
 pub(crate) const PIECE: usize = 65_536;
 
 /// So many ids are text at a time while they are written.
-const LINES_AT_ONCE: usize = 16 * PIECE;
+const LINES_AT_ONCE: usize = 4 * PIECE;
 
 /// The users a segment selects at one instant.
 ///
@@ -136,7 +135,8 @@ impl Audience {
     ///
     /// # Cost
     ///
-    /// 4 bytes per member, and some megabytes of text at a time, made by several threads.
+    /// 4 bytes per member, and some megabytes of text at a time: several threads make them while those
+    /// before are written.
     ///
     /// # Errors
     ///
@@ -154,21 +154,35 @@ impl Audience {
     /// ```
     pub fn write_lines(&self, mut out: impl Write) -> io::Result<()> {
         let users = &self.state.users;
-        for ordinals in self.ordinals_by_id().chunks(LINES_AT_ONCE) {
-            let pieces = self.map_pieces(ordinals, |ordinals| {
-                let usual = users.id_bytes() / users.ordinals().max(1) + 2;
-                let mut lines = Vec::with_capacity(ordinals.len() * usual);
-                for &ordinal in ordinals {
-                    lines.extend_from_slice(users.id(UserOrdinal(ordinal)).as_bytes());
-                    lines.push(b'\n');
-                }
-                lines
-            });
-            for lines in pieces {
-                out.write_all(&lines)?;
+        let make = |ordinals| self.map_pieces(ordinals, |ordinals| users.lines_of(ordinals));
+        let ordinals = self.ordinals_by_id();
+        let mut lots = ordinals.chunks(LINES_AT_ONCE);
+        let mut ready = lots.next().map(make).unwrap_or_default();
+        while !ready.is_empty() {
+            let lot = lots.next();
+            let mut next = Vec::new();
+            let mut write = || ready.iter().try_for_each(|lines| out.write_all(lines));
+            match lot {
+                Some(lot) => self.beside(|| next = make(lot), write)?,
+                None => write()?,
             }
+            ready = next;
         }
         Ok(())
+    }
+
+    /// Does `mine` on this thread while `theirs` is done on one of the pool's.
+    fn beside<T>(&self, theirs: impl FnOnce() + Send, mine: impl FnOnce() -> T) -> T {
+        match &self.pool {
+            Some(pool) => pool.in_place_scope(|scope| {
+                scope.spawn(|_| theirs());
+                mine()
+            }),
+            None => rayon::in_place_scope(|scope| {
+                scope.spawn(|_| theirs());
+                mine()
+            }),
+        }
     }
 
     /// The members' ids as text, ascending: text by bytes, integers as numbers.
@@ -183,9 +197,7 @@ impl Audience {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
-        self.ordinals_by_id()
-            .into_iter()
-            .map(|ordinal| self.state.users.id(UserOrdinal(ordinal)))
+        self.state.users.ids_of(self.ordinals_by_id())
     }
 
     /// Whether user ids are integers, to be printed without quotes.

@@ -5,15 +5,16 @@ use crate::error::{EvaluateError, RoaringError, WriteError};
 use crate::segment::{AttributeOperand, AttributeTable};
 use crate::{Diagnostic, SegmentError};
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Array, Int64Builder, LargeStringArray,
-    RecordBatch, RecordBatchReader, StringBuilder, TimestampMillisecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, GenericStringArray, Int64Array, Int64Builder,
+    OffsetSizeTrait, RecordBatch, RecordBatchReader, StringBuilder, TimestampMillisecondBuilder,
 };
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use crowdset_executor::{AttributeColumn, ColumnType};
 use crowdset_query::{PlanAttribute, plan_attribute};
-use crowdset_storage::{AttributeValue, IdKind, Table};
+use crowdset_storage::{AttributeValue, IdKind, Table, Users};
 use crowdset_types::UserOrdinal;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -27,19 +28,22 @@ use std::sync::Arc;
 /// How many members one batch holds at most.
 const BATCH_MEMBERS: usize = PIECE;
 
-/// So many batches of ids alone are made at once, on as many threads as there are.
+/// So many batches are made at once, on as many threads as there are.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// A batch whose texts take more ends early, which bounds its memory.
+/// A batch whose texts take more ends early, which bounds its memory. From then on batches are made one
+/// at a time.
 const BATCH_TEXT_BYTES: usize = 64 << 20;
+
+/// The values of so many members are fetched at a time.
+const BLOCK: usize = 64;
 
 /// The members of an audience in the order of their ids, as Arrow batches: `user_id`, and a column
 /// for each attribute asked for. Made by [`Audience::members`] and [`Audience::with_attributes`].
 ///
 /// # Cost
 ///
-/// 4 bytes per member, and one batch of up to 65,536 members at a time; of ids alone eight, which
-/// several threads make.
+/// 4 bytes per member, and eight batches of up to 65,536 members at a time, which several threads make.
 pub struct Members {
     audience: Audience,
     attributes: Vec<(PlanAttribute, ColumnType)>,
@@ -47,8 +51,10 @@ pub struct Members {
     ordinals: Vec<u32>,
     /// How many have been put into batches.
     next: usize,
-    /// Ids that are still to be handed out.
-    ready: VecDeque<ArrayRef>,
+    /// How many batches are made at once.
+    at_once: usize,
+    /// Batches that are still to be handed out.
+    ready: VecDeque<RecordBatch>,
 }
 
 impl fmt::Debug for Members {
@@ -142,24 +148,26 @@ impl Audience {
     ///
     /// # Cost
     ///
-    /// One look at memory per member, and 4 bytes per member beside the array; no text of its own per
-    /// id. [`Audience::members`] hands out the same ids in pieces, which several threads make.
+    /// One or two looks at memory per member, and 4 bytes per member beside the array; ids of one
+    /// length are put together by several threads. [`Audience::members`] hands out the same ids in
+    /// pieces.
     pub fn user_ids(&self) -> ArrayRef {
         let ordinals = self.ordinals_by_id();
-        self.ids_of(&ordinals, &self.id_type(&ordinals))
+        let ids = || self.ids_of(&ordinals, &self.id_type(&ordinals));
+        match &self.pool {
+            Some(pool) if ordinals.len() > PIECE => pool.install(ids),
+            _ => ids(),
+        }
     }
 
-    /// The type of the column of these users' ids.
+    /// The type of the column of these users' ids, which are ascending.
     fn id_type(&self, ordinals: &[u32]) -> DataType {
         let users = &self.state.users;
         let id = |&ordinal: &u32| users.id(UserOrdinal(ordinal));
         if self.has_integer_ids() {
-            let are_narrow = self.map_pieces(ordinals, |ordinals| {
-                ordinals
-                    .iter()
-                    .all(|ordinal| id(ordinal).parse::<i64>().is_ok())
-            });
-            if are_narrow.into_iter().all(|are_narrow| are_narrow) {
+            // What is no integer comes last, so that the others lie between these two.
+            let mut ends = ordinals.first().into_iter().chain(ordinals.last());
+            if ends.all(|ordinal| id(ordinal).parse::<i64>().is_ok()) {
                 return DataType::Int64;
             }
         }
@@ -175,23 +183,13 @@ impl Audience {
     /// The ids of users as a column of the type that [`Audience::id_type`] found.
     fn ids_of(&self, ordinals: &[u32], data_type: &DataType) -> ArrayRef {
         let users = &self.state.users;
-        let ids = ordinals
-            .iter()
-            .map(|&ordinal| users.id(UserOrdinal(ordinal)));
         match data_type {
             DataType::Int64 => {
-                Arc::new(ids.map(|id| id.parse::<i64>().ok()).collect::<Int64Array>())
+                let ids = users.ids_of(ordinals).map(|id| id.parse::<i64>().ok());
+                Arc::new(ids.collect::<Int64Array>())
             }
-            DataType::LargeUtf8 => Arc::new(LargeStringArray::from_iter_values(ids)),
-            _ => {
-                let usual = users.id_bytes() / users.ordinals().max(1) + 1;
-                let mut column =
-                    StringBuilder::with_capacity(ordinals.len(), ordinals.len() * usual);
-                for id in ids {
-                    column.append_value(id);
-                }
-                Arc::new(column.finish())
-            }
+            DataType::LargeUtf8 => Arc::new(text_column::<i64>(users, ordinals)),
+            _ => Arc::new(text_column::<i32>(users, ordinals)),
         }
     }
 
@@ -292,13 +290,14 @@ impl Members {
             schema: Arc::new(Schema::new(fields)),
             ordinals,
             next: 0,
+            at_once: BATCHES_AT_ONCE,
             ready: VecDeque::new(),
         }
     }
 
     /// How many members are still to be handed out.
     fn left(&self) -> usize {
-        let ready = self.ready.iter().map(|ids| ids.len());
+        let ready = self.ready.iter().map(RecordBatch::num_rows);
         self.ordinals.len() - self.next + ready.sum::<usize>()
     }
 
@@ -350,26 +349,30 @@ impl Members {
         Ok(writer.finish()?)
     }
 
-    /// A batch of ids alone.
-    fn id_batch(&mut self) -> Result<RecordBatch, ArrowError> {
-        if self.ready.is_empty() {
-            let left = &self.ordinals[self.next..];
-            let left = &left[..left.len().min(BATCHES_AT_ONCE * PIECE)];
-            let data_type = self.schema.field(0).data_type();
-            let ids = |ordinals: &[u32]| self.audience.ids_of(ordinals, data_type);
-            self.ready = self.audience.map_pieces(left, ids).into();
-            self.next += left.len();
+    /// Makes the next batches.
+    fn make_batches(&mut self) -> Result<(), ArrowError> {
+        let left = &self.ordinals[self.next..];
+        let left = &left[..left.len().min(self.at_once * BATCH_MEMBERS)];
+        let pieces = left.chunks(BATCH_MEMBERS).map(<[u32]>::len);
+        let batches = self
+            .audience
+            .map_pieces(left, |ordinals| self.batch(ordinals));
+        for (wanted, batch) in pieces.collect::<Vec<_>>().into_iter().zip(batches) {
+            let batch = batch?;
+            let rows = batch.num_rows();
+            self.next += rows;
+            self.ready.push_back(batch);
+            if rows < wanted {
+                // The batches after it do not follow it.
+                self.at_once = 1;
+                break;
+            }
         }
-        let ids = self.ready.pop_front().into_iter().collect();
-        RecordBatch::try_new(Arc::clone(&self.schema), ids)
+        Ok(())
     }
 
-    fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
-        if self.attributes.is_empty() {
-            return self.id_batch();
-        }
-        let left = &self.ordinals[self.next..];
-        let left = &left[..left.len().min(BATCH_MEMBERS)];
+    /// A batch of these members, or of the first of them.
+    fn batch(&self, ordinals: &[u32]) -> Result<RecordBatch, ArrowError> {
         let (dataset, as_of) = (&self.audience.state.dataset, self.audience.as_of.instant());
         let mut columns = self
             .attributes
@@ -377,25 +380,28 @@ impl Members {
             .map(|(attribute, of)| {
                 let values = AttributeColumn::new(dataset, attribute, *of, as_of)
                     .map_err(|error| ArrowError::from_external_error(Box::new(error)))?;
-                Ok((values, Builder::new(*of)))
+                Ok((values, Builder::new(*of, ordinals.len())))
             })
             .collect::<Result<Vec<_>, ArrowError>>()?;
         let (mut rows, mut text_bytes) = (0, 0);
-        for &ordinal in left {
+        for block in ordinals.chunks(BLOCK) {
             for (values, builder) in &mut columns {
-                text_bytes += values.with_value(UserOrdinal(ordinal), |value| builder.push(value));
+                values.fetch(block);
+                for &ordinal in block {
+                    text_bytes +=
+                        values.with_value(UserOrdinal(ordinal), |value| builder.push(value));
+                }
             }
-            rows += 1;
+            rows += block.len();
             if text_bytes > BATCH_TEXT_BYTES {
                 break;
             }
         }
         let ids = self
             .audience
-            .ids_of(&left[..rows], self.schema.field(0).data_type());
+            .ids_of(&ordinals[..rows], self.schema.field(0).data_type());
         let columns = columns.into_iter().map(|(_, builder)| builder.finish());
         let arrays = std::iter::once(ids).chain(columns).collect();
-        self.next += rows;
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
     }
 }
@@ -404,22 +410,34 @@ impl Iterator for Members {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left() == 0 {
-            return None;
-        }
-        let batch = self.batch();
-        if batch.is_err() {
+        if self.ready.is_empty()
+            && self.next < self.ordinals.len()
+            && let Err(error) = self.make_batches()
+        {
             // Damage stays, so trying again would never end.
             self.next = self.ordinals.len();
             self.ready.clear();
+            return Some(Err(error));
         }
-        Some(batch)
+        self.ready.pop_front().map(Ok)
     }
 }
 
 impl RecordBatchReader for Members {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+}
+
+/// The ids of users as a column of text.
+fn text_column<O: OffsetSizeTrait>(users: &Users, ordinals: &[u32]) -> GenericStringArray<O> {
+    let (texts, ends) = users.texts_of::<O>(ordinals);
+    let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+    // Whether it is text is asked of all of it together.
+    match GenericStringArray::try_new(ends, Buffer::from_vec(texts), None) {
+        Ok(column) => column,
+        // Some file has the right checksum and no text in it: here as in `Users::id`.
+        Err(_) => GenericStringArray::from_iter_values(users.ids_of(ordinals)),
     }
 }
 
@@ -460,13 +478,14 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(of: ColumnType) -> Self {
+    /// Room for so many values.
+    fn new(of: ColumnType, rows: usize) -> Self {
         match of {
-            ColumnType::Bool => Self::Bool(BooleanBuilder::new()),
-            ColumnType::Integer => Self::Integer(Int64Builder::new()),
-            ColumnType::Float => Self::Float(Float64Builder::new()),
-            ColumnType::Time => Self::Time(TimestampMillisecondBuilder::new()),
-            ColumnType::Text => Self::Text(StringBuilder::new()),
+            ColumnType::Bool => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            ColumnType::Integer => Self::Integer(Int64Builder::with_capacity(rows)),
+            ColumnType::Float => Self::Float(Float64Builder::with_capacity(rows)),
+            ColumnType::Time => Self::Time(TimestampMillisecondBuilder::with_capacity(rows)),
+            ColumnType::Text => Self::Text(StringBuilder::with_capacity(rows, 8 * rows)),
         }
     }
 

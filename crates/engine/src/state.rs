@@ -9,8 +9,8 @@ use crowdset_executor::{Dataset, ListSets, PartitionHandle, Summaries, SummaryPo
 use crowdset_index::TermIndex;
 use crowdset_query::Catalog;
 use crowdset_storage::{
-    Damaged, Directory, EventIds, FileEntry, IdKind, Manifest, MemoryDirectory, Partition,
-    PartitionEntry, StorageError, Universe, UserIds, Users, UsersBuilder,
+    Damaged, Directory, EventIds, FileBytes, FileEntry, IdKind, Manifest, MemoryDirectory,
+    Partition, PartitionEntry, StorageError, Universe, UserIds, Users, UsersBuilder,
 };
 use crowdset_types::PartitionId;
 use std::collections::{BTreeMap, HashMap};
@@ -111,9 +111,8 @@ impl State {
                 state.dataset.attribute_index.clone(),
             ),
             (None, Some(columns)) => {
-                check_length(directory.as_ref(), columns)?;
-                let users =
-                    Users::open(directory.as_ref(), &columns.name).map_err(storage_error)?;
+                let file = open_file(directory.as_ref(), columns)?;
+                let users = Users::of_file(&columns.name, file).map_err(storage_error)?;
                 let index = manifest
                     .users
                     .index
@@ -260,8 +259,9 @@ fn open_partition(
     directory: &dyn Directory,
     entry: &PartitionEntry,
 ) -> Result<PartitionHandle, OpenError> {
-    check_length(directory, &entry.files.columns)?;
-    let partition = Partition::open(directory, &entry.files.columns.name).map_err(storage_error)?;
+    let columns = &entry.files.columns;
+    let file = open_file(directory, columns)?;
+    let partition = Partition::of_file(&columns.name, file).map_err(storage_error)?;
     let index = (entry.files.index.bytes > 0)
         .then(|| open_index(directory, &entry.files.index))
         .transpose()?;
@@ -272,19 +272,19 @@ fn open_partition(
 }
 
 fn open_index(directory: &dyn Directory, file: &FileEntry) -> Result<Arc<TermIndex>, OpenError> {
-    check_length(directory, file)?;
-    let bytes = directory.open(&file.name).map_err(storage_error)?;
+    let bytes = open_file(directory, file)?;
     match TermIndex::open(&file.name, bytes.bytes().clone()) {
         Ok(index) => Ok(Arc::new(index)),
         Err(source) => Err(OpenError::Index { path: None, source }),
     }
 }
 
-/// Whether a file is there and has all its bytes.
-fn check_length(directory: &dyn Directory, file: &FileEntry) -> Result<(), OpenError> {
-    let found = directory.open(&file.name).map_err(storage_error)?.len() as u64;
+/// A file that is there and has all its bytes.
+fn open_file(directory: &dyn Directory, file: &FileEntry) -> Result<FileBytes, OpenError> {
+    let bytes = directory.open(&file.name).map_err(storage_error)?;
+    let found = bytes.len() as u64;
     if found == file.bytes {
-        return Ok(());
+        return Ok(bytes);
     }
     Err(storage_error(StorageError::Length {
         file: file.name.clone(),

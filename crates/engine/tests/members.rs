@@ -228,6 +228,75 @@ fn names_that_are_unknown_or_stand_twice_are_errors() {
 }
 
 #[test]
+fn ids_are_the_same_in_every_form() {
+    // More than one piece of work, and in another order than they came.
+    let rows = 150_000_i64;
+    let numbers = || (0..rows).map(|row| row * 7_919 % rows - 1_000);
+    let mut sorted: Vec<i64> = numbers().collect();
+    sorted.sort_unstable();
+    let texts = |form: fn(i64) -> String| {
+        let ids: Vec<String> = numbers().map(form).collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        (Arc::new(StringArray::from(ids)) as ArrayRef, sorted)
+    };
+    for (ids, sorted) in [
+        (
+            Arc::new(Int64Array::from_iter_values(numbers())) as ArrayRef,
+            sorted.iter().map(ToString::to_string).collect(),
+        ),
+        texts(|number| format!("{:036}", number + 1_000)),
+        texts(|number| format!("é{}", number + 1_000)),
+    ] {
+        let data_type = ids.data_type().clone();
+        let engine = engine_with(vec![("user_id", ids)]);
+        let audience = everyone(&engine);
+        assert!(audience.iter().eq(sorted.iter()));
+        let mut lines = Vec::new();
+        audience.write_lines(&mut lines).expect("lines");
+        assert!(lines == (sorted.join("\n") + "\n").as_bytes());
+        let whole = audience.user_ids();
+        assert_eq!(whole.data_type(), &data_type);
+        assert!(
+            (0..whole.len())
+                .map(|row| id(&whole, row))
+                .eq(sorted.iter().cloned())
+        );
+        let batches = audience.members().map(|batch| batch.expect("a batch"));
+        let in_batches = batches.flat_map(|batch| {
+            let ids = Arc::clone(batch.column(0));
+            (0..ids.len()).map(move |row| id(&ids, row))
+        });
+        assert!(in_batches.eq(sorted));
+    }
+}
+
+#[test]
+fn batches_of_long_texts_are_short_and_nobody_is_left_out() {
+    let (rows, long) = (70_000, 100);
+    let text = "x".repeat(1_100_000);
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+    let texts = (0..rows).map(|row| (row < long).then_some(text.as_str()));
+    let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
+    let engine = engine_with(vec![("user_id", ids), ("x", texts)]);
+    let mut next = 0;
+    for batch in table(&everyone(&engine), "x") {
+        let batch = batch.expect("a batch");
+        let (ids, texts) = (
+            batch.column(0).as_primitive::<Int64Type>(),
+            batch.column(1).as_string::<i32>(),
+        );
+        assert!(texts.values().len() < 80 << 20);
+        for (id, found) in ids.iter().zip(texts) {
+            assert_eq!(id, Some(next));
+            assert!(found == (next < long).then_some(text.as_str()), "{next}");
+            next += 1;
+        }
+    }
+    assert_eq!(next, rows);
+}
+
+#[test]
 fn files_hold_what_the_batches_hold() {
     let rows = 150_000;
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));

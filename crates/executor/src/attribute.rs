@@ -13,6 +13,7 @@ use crowdset_query::{Cast, CompareOp};
 use crowdset_storage::{Column, History, PartData, TimeOffsets, Times};
 use crowdset_types::{CHUNK_USERS, ChunkId, TimestampMillis, UserOrdinal};
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// The code of no value, in histories.
@@ -135,6 +136,28 @@ impl<'a> Attribute<'a> {
         match rows.codes[first + visible - 1] {
             UNSET => None,
             code => ValueRef::Text(Cow::Borrowed(self.text(code)?)).cast(self.values.cast),
+        }
+    }
+
+    /// Reads where the values of some users are, and their first bytes.
+    pub(crate) fn fetch(&self, users: &[u32]) {
+        for part in self.values.parts() {
+            let (PartData::Text { dictionary, codes } | PartData::Array { dictionary, codes }) =
+                &part.data
+            else {
+                continue;
+            };
+            let stored = |&user: &u32| (user as usize) < codes.len();
+            let codes = users
+                .iter()
+                .filter(|user| stored(user))
+                .map(|&user| codes.get(user as usize));
+            black_box(codes.clone().fold(0, |all, code| all ^ code));
+            // Where there is no value, the code says nothing.
+            let known = codes.filter(|code| *code < dictionary.len() as u64);
+            let texts = known.map(|code| dictionary.get_bytes(code as usize));
+            let first = |text: &[u8]| text.first().copied().unwrap_or(0);
+            black_box(texts.fold(0, |all, text| all ^ first(text)));
         }
     }
 

@@ -96,6 +96,12 @@ impl<'a> AttributeColumn<'a> {
         })
     }
 
+    /// Has what the values of some users are read from in the cache. Users who follow one another by
+    /// id lie anywhere: here no read waits for that of another user.
+    pub fn fetch(&self, users: &[u32]) {
+        self.attribute.fetch(users);
+    }
+
     /// Hands the user's value to `take`, as the column's type; `None` if there is none.
     pub fn with_value<T>(
         &self,

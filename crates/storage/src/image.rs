@@ -217,16 +217,16 @@ impl Image {
         name: &str,
         kind: FrameKind,
     ) -> Result<(Self, M), StorageError> {
-        let file = directory.open(name)?;
-        file.expect_scattered_reads();
-        Self::from_file(name, file, kind)
+        Self::of_file(name, directory.open(name)?, kind)
     }
 
-    fn from_file<M: DeserializeOwned>(
+    /// The image in a file that is open already.
+    pub(crate) fn of_file<M: DeserializeOwned>(
         name: &str,
         file: FileBytes,
         kind: FrameKind,
     ) -> Result<(Self, M), StorageError> {
+        file.expect_scattered_reads();
         let frame_error = |source: CodecError| StorageError::Frame {
             file: name.to_owned(),
             source,

@@ -30,6 +30,7 @@ mod encode;
 mod error;
 mod event_ids;
 mod fs_directory;
+mod id_texts;
 mod ids;
 mod image;
 mod library;

@@ -1,7 +1,7 @@
 //! The immutable events of one span of time.
 
 use crate::codec::FrameKind;
-use crate::directory::Directory;
+use crate::directory::{Directory, FileBytes};
 use crate::error::{Damaged, StorageError};
 use crate::image::Image;
 use crate::stats::PartitionStats;
@@ -42,8 +42,17 @@ impl Partition {
     /// [`StorageError`] if the file is missing, foreign, newer than this build, cut off, or its
     /// table is damaged. Damage to sections is found when they are first asked for.
     pub fn open(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
+        Self::of_file(name, directory.open(name)?)
+    }
+
+    /// The same of a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::open`].
+    pub fn of_file(name: &str, file: FileBytes) -> Result<Self, StorageError> {
         let (image, meta): (Image, PartitionMeta) =
-            Image::open(directory, name, FrameKind::Partition)?;
+            Image::of_file(name, file, FrameKind::Partition)?;
         let streams = meta
             .streams
             .into_iter()

@@ -4,7 +4,7 @@ use crate::attribute::{EncodedAttribute, HistoryMeta, Table};
 use crate::codec::FrameKind;
 use crate::column::Column;
 use crate::column_meta::{DataKind, Kinds, LazyColumn, PartMeta};
-use crate::directory::Directory;
+use crate::directory::{Directory, FileBytes};
 use crate::error::{Damaged, StorageError};
 use crate::ids::{IdHasher, IdKind, IdTable, UserIds};
 use crate::image::{Image, ImageWriter, SectionId};
@@ -68,6 +68,8 @@ pub struct Users {
     ranks: ScalarBuffer<u32>,
     universe: ScalarBuffer<u64>,
     attributes: Vec<Attribute>,
+    /// Looked for when many ids are first asked for.
+    pub(crate) id_width: OnceLock<Option<usize>>,
     ids_checked: OnceLock<Result<(), Damaged>>,
     ranks_checked: OnceLock<Result<(), Damaged>>,
 }
@@ -81,7 +83,16 @@ impl Users {
     ///
     /// As [`crate::Partition::open`]; [`StorageError::Damaged`] if the universe is.
     pub fn open(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
-        let (image, meta): (Image, UsersMeta) = Image::open(directory, name, FrameKind::Users)?;
+        Self::of_file(name, directory.open(name)?)
+    }
+
+    /// The same of a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Users::open`].
+    pub fn of_file(name: &str, file: FileBytes) -> Result<Self, StorageError> {
+        let (image, meta): (Image, UsersMeta) = Image::of_file(name, file, FrameKind::Users)?;
         let ordinals = meta.ordinals as usize;
         image.expect::<u8>(meta.texts, meta.text_bytes as usize)?;
         image.expect::<u64>(meta.offsets, ordinals.saturating_add(1))?;
@@ -126,6 +137,7 @@ impl Users {
             ranks: image.values(meta.ranks),
             universe: image.values(meta.universe),
             attributes,
+            id_width: OnceLock::new(),
             ids_checked: OnceLock::new(),
             ranks_checked: OnceLock::new(),
             image,
