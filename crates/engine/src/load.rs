@@ -573,7 +573,7 @@ impl Load<'_> {
         manifest: &Manifest,
         rewritten: &[bool],
         events: &mut Events,
-        people: &People,
+        people: &People<'_>,
         rejections: &mut Rejections,
     ) -> Result<u64, LoadError> {
         let kept: Vec<PartitionEntry> = manifest
@@ -728,7 +728,11 @@ impl Load<'_> {
     }
 
     /// Writes the users' files anew.
-    fn write_users(&mut self, mut people: People, has_new_users: bool) -> Result<(), LoadError> {
+    fn write_users(
+        &mut self,
+        mut people: People<'_>,
+        has_new_users: bool,
+    ) -> Result<(), LoadError> {
         let directory = self.directory;
         let number = self.next.take_users_number();
         let properties = people.take_properties();

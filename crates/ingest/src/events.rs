@@ -214,7 +214,7 @@ impl Events {
     /// [`IngestError::Cancelled`] if the caller says so.
     pub fn reader<'a>(
         &'a mut self,
-        people: &'a People,
+        people: &'a People<'a>,
         progress: OnProgress<'a>,
     ) -> Result<Reader<'a>, IngestError> {
         let rows = days(&self.files).values().sum();
@@ -229,7 +229,7 @@ impl Events {
 /// Reads the rows of partitions.
 pub struct Reader<'a> {
     events: &'a mut Events,
-    people: &'a People,
+    people: &'a People<'a>,
     meter: Meter<'a>,
 }
 

@@ -22,7 +22,10 @@ use std::sync::{PoisonError, RwLock};
 
 /// The users of a load: those of the store, those of its tables, and all that turn up later.
 #[derive(Debug)]
-pub struct People {
+pub struct People<'a> {
+    /// The users of the store whose attributes have not been taken over yet: a load of events alone
+    /// leaves them as they are.
+    stored: Option<&'a Users>,
     ids: RwLock<UserIds>,
     /// A bit for each row of a users table; `None` where none was ever given.
     universe: Option<Vec<u64>>,
@@ -81,18 +84,20 @@ impl PeopleFiles {
     }
 }
 
-impl People {
+impl<'a> People<'a> {
     /// The users of a store (`None`: a new one) before anything is read. `has_universe` says whether
     /// a users table was ever given.
     ///
     /// # Errors
     ///
     /// [`crowdset_storage::Damaged`] if the image of the users is.
-    pub fn new(stored: Option<&Users>, has_universe: bool, seed: u64) -> Result<Self, IngestError> {
-        let damaged = |error: crowdset_storage::Damaged| {
-            IngestError::from(crowdset_storage::StorageError::from(error))
-        };
+    pub fn new(
+        stored: Option<&'a Users>,
+        has_universe: bool,
+        seed: u64,
+    ) -> Result<Self, IngestError> {
         let mut people = Self {
+            stored: None,
             ids: RwLock::new(UserIds::new(seed)),
             universe: None,
             columns: BTreeMap::new(),
@@ -121,20 +126,29 @@ impl People {
             }
             people.universe = Some(words);
         }
+        people.stored = Some(stored);
+        Ok(people)
+    }
+
+    /// Takes over the attributes that the store has, the first time: a copy of all of them.
+    fn take_attributes(&mut self) -> Result<(), IngestError> {
+        let Some(stored) = self.stored.take() else {
+            return Ok(());
+        };
         for attribute in stored.attributes() {
             let name = attribute.name().to_owned();
             match attribute.table() {
                 Table::Users => {
                     let builder = AttributeBuilder::from_attribute(attribute).map_err(damaged)?;
-                    people.columns.insert(name, builder);
+                    self.columns.insert(name, builder);
                 }
                 Table::Properties => {
                     let builder = HistoryBuilder::from_attribute(attribute).map_err(damaged)?;
-                    people.histories.insert(name, builder);
+                    self.histories.insert(name, builder);
                 }
             }
         }
-        Ok(people)
+        Ok(())
     }
 
     /// Reads both tables, users first. `stored_properties` is the file of the rows of
@@ -160,6 +174,9 @@ impl People {
         let meter = Meter::new(Stage::Users, rows, progress)?;
         for file in files.users.iter().chain(&files.properties) {
             self.see_id_kind(file.user_id_kind());
+        }
+        if files.has_users() || files.has_properties() {
+            self.take_attributes()?;
         }
         if files.has_users() {
             self.universe.get_or_insert_default();
@@ -237,10 +254,11 @@ impl People {
     ///
     /// # Errors
     ///
-    /// If an attribute holds more text than a column can address.
+    /// If an attribute holds more text than a column can address, or the store's are damaged.
     pub fn into_parts(
-        self,
+        mut self,
     ) -> Result<(UserIds, IdKind, Universe, Vec<EncodedAttribute>), IngestError> {
+        self.take_attributes()?;
         let id_kind = self.id_kind();
         let ids = self
             .ids
@@ -459,6 +477,10 @@ impl People {
         }
         Ok(())
     }
+}
+
+fn damaged(error: crowdset_storage::Damaged) -> IngestError {
+    IngestError::from(crowdset_storage::StorageError::from(error))
 }
 
 fn role(file: &TableFile, role: &str) -> Result<usize, IngestError> {
