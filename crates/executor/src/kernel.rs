@@ -363,7 +363,8 @@ kernels! {
         const ALL_BUT_HIGHEST: u64 = ONES * 0x7FFF;
         for (count, &lanes) in counts.iter_mut().zip(lanes) {
             // The highest bit of a lane is carried into, or there, if the lane is not 0.
-            let is_set = ((lanes & ALL_BUT_HIGHEST) + ALL_BUT_HIGHEST | lanes) >> 15 & ONES;
+            let carried = (lanes & ALL_BUT_HIGHEST) + ALL_BUT_HIGHEST;
+            let is_set = (carried | lanes) >> 15 & ONES;
             let pairs = is_set + (is_set >> 32);
             *count = (pairs + (pairs >> 16)) as u32 & 7;
         }

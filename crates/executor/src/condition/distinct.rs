@@ -70,7 +70,7 @@ impl<'a> Distinct<'a> {
 
     fn codes(values: &[Values<'a>]) -> Keys<'a> {
         let dictionaries = || {
-            let parts = values.iter().flat_map(|values| values.parts());
+            let parts = values.iter().flat_map(Values::parts);
             parts.filter_map(|part| match &part.data {
                 PartData::Text { dictionary, .. } => Some((false, dictionary)),
                 PartData::Array { dictionary, .. } => Some((true, dictionary)),
@@ -119,7 +119,7 @@ impl<'a> Distinct<'a> {
                     });
                 };
                 if *len > BITS_MAX && self.max < u64::from(LANES) {
-                    if *len <= u64::from(u16::MAX) {
+                    if u16::try_from(*len).is_ok() {
                         let mut memory = std::mem::take(&mut pass.scratch.pairs);
                         let counts = few(pass, &mut memory, &visit_all);
                         pass.scratch.pairs = memory;
@@ -388,7 +388,7 @@ mod tests {
         let (mut lanes, mut known) = (L::EMPTY, Vec::new());
         let len = |lanes: L| {
             let lens = [Kernels::Simd, Kernels::Scalar].map(|kernels| {
-                let all = vec![lanes; CHUNK_USERS];
+                let all: Vec<L> = std::iter::repeat_n(lanes, CHUNK_USERS).collect();
                 let mut lens = vec![9; CHUNK_USERS];
                 let of_users = lens.first_chunk_mut().unwrap();
                 L::write_lens(Machine::new(kernels), all.first_chunk().unwrap(), of_users);
