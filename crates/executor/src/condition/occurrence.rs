@@ -177,19 +177,29 @@ impl<'a> Occurrence<'a> {
         if let Some(times) = &chosen.times {
             machine.or_i64_within(times, range.from.0, range.to.0 - 1, found);
         } else {
-            // Rows of a range follow one another, and so do their numbers.
-            let mut low_high: Option<(u32, u32)> = None;
+            // Rows of a range follow one another, and so do their numbers, but for those of several
+            // streams of one partition.
+            let numbers = chosen.numbers();
+            let mut run: Option<(u32, u32)> = None;
             for (source, base) in self.events.sources.iter().zip(&chosen.bases) {
                 let rows = source.stream.rows_in(pass.chunk, range);
-                if !rows.is_empty() {
-                    let first = source.stream.chunk_rows(pass.chunk).start;
-                    let low = base + (rows.start - first) as u32 + 1;
-                    let high = base + (rows.end - first) as u32;
-                    low_high = Some((low_high.map_or(low, |(low, _)| low), high));
+                if rows.is_empty() {
+                    continue;
                 }
+                let first = source.stream.chunk_rows(pass.chunk).start;
+                let low = base + (rows.start - first) as u32 + 1;
+                let high = base + (rows.end - first) as u32;
+                run = Some(match run {
+                    Some((run_low, run_high)) if run_high + 1 == low => (run_low, high),
+                    Some((run_low, run_high)) => {
+                        machine.or_u32_within(numbers, run_low, run_high, found);
+                        (low, high)
+                    }
+                    None => (low, high),
+                });
             }
-            if let Some((low, high)) = low_high {
-                machine.or_u32_within(chosen.numbers(), low, high, found);
+            if let Some((low, high)) = run {
+                machine.or_u32_within(numbers, low, high, found);
             }
         }
         words::and(found, &chosen.found);
