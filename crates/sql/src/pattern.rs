@@ -71,8 +71,14 @@ pub(crate) fn folded(pattern: &str) -> String {
     regex
 }
 
-/// A regular expression of the language as the dialect reads it: plain letters, repetition,
-/// alternatives and simple classes.
+/// What stands for itself behind a backslash in all engines.
+const ESCAPED: &str = r"\.^$|?*+()[]{}/-";
+
+/// Repetitions of more are left to the engines that have limits of their own.
+const REPETITIONS_MAX: u32 = 100;
+
+/// A regular expression of the language as the dialect reads it: plain letters, escaped signs, groups,
+/// repetition, alternatives and simple classes.
 pub(crate) fn common(dialect: Dialect, pattern: &str) -> Option<String> {
     // It has the language's own engine.
     if dialect == Dialect::DataFusion {
@@ -84,20 +90,26 @@ pub(crate) fn common(dialect: Dialect, pattern: &str) -> Option<String> {
         Some(_) => return None,
         None => ("", pattern),
     };
+    let shape = shape(pattern)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || " _/-.*+?^$|()[]:@,=%".contains(c);
     // Classes in classes, possessive repetition, repetition of nothing.
     let odd = [
         "(?", "[:", "[[", "--", "][", "[]", "[^]", "++", "*+", "?+", "**", "+*", "?*", "^*", "^+",
         "^?", "$*", "$+", "$?",
     ];
-    let nested = pattern.matches('[').count() != pattern.matches(']').count();
-    if !pattern.chars().all(plain) || odd.iter().any(|odd| pattern.contains(odd)) || nested {
+    let nested = shape.matches('[').count() != shape.matches(']').count();
+    if !shape.chars().all(plain) || odd.iter().any(|odd| shape.contains(odd)) || nested {
         return None;
     }
     // Lines end in different places, and so does `.`; without the end of a line they do not.
     let mut read = String::new();
-    let mut in_class = false;
+    let (mut in_class, mut is_escaped) = (false, false);
     for char in pattern.chars() {
+        if is_escaped || char == '\\' {
+            is_escaped = !is_escaped;
+            read.push(char);
+            continue;
+        }
         match char {
             '[' => in_class = true,
             ']' => in_class = false,
@@ -111,6 +123,49 @@ pub(crate) fn common(dialect: Dialect, pattern: &str) -> Option<String> {
         }
     }
     Some(format!("{case}{read}"))
+}
+
+/// A regular expression with a letter for each escaped sign, and without what all engines read alike:
+/// that a group is not captured, and counted repetition. `None` for other escapes and counts.
+fn shape(pattern: &str) -> Option<String> {
+    let mut shape = String::new();
+    let mut rest = pattern;
+    while let Some(char) = rest.chars().next() {
+        rest = &rest[char.len_utf8()..];
+        match char {
+            '\\' => {
+                let sign = rest.chars().next().filter(|sign| ESCAPED.contains(*sign))?;
+                rest = &rest[sign.len_utf8()..];
+                shape.push('x');
+            }
+            '(' => {
+                shape.push('(');
+                rest = rest.strip_prefix("?:").unwrap_or(rest);
+            }
+            '{' => {
+                let (counts, behind) = rest.split_once('}')?;
+                let is_count = |count: &str| {
+                    count.bytes().all(|byte| byte.is_ascii_digit())
+                        && count
+                            .parse()
+                            .is_ok_and(|count: u32| count <= REPETITIONS_MAX)
+                };
+                let (least, most) = counts.split_once(',').unwrap_or((counts, counts));
+                let repeats =
+                    shape.ends_with(|c: char| c.is_ascii_alphanumeric() || ").]".contains(c));
+                if !repeats
+                    || !is_count(least)
+                    || !(most.is_empty() && counts.contains(',') || is_count(most))
+                    || behind.starts_with(['+', '*', '?', '{'])
+                {
+                    return None;
+                }
+                rest = behind;
+            }
+            other => shape.push(other),
+        }
+    }
+    Some(shape)
 }
 
 #[cfg(test)]
@@ -129,6 +184,14 @@ mod tests {
         let common = |pattern| common(Dialect::Spark, pattern);
         assert_eq!(common("^a.[.$]$").unwrap(), r"\Aa[^\n][.$]\z");
         assert_eq!(common("(?i)ab").unwrap(), "(?i)ab");
+        assert_eq!(
+            common(r"^/docs/.*\.html$").unwrap(),
+            r"\A/docs/[^\n]*\.html\z"
+        );
+        assert_eq!(
+            common(r"(?:a|\[\^\$[\]x-]){2,3}").unwrap(),
+            r"(?:a|\[\^\$[\]x-]){2,3}"
+        );
         for pattern in [
             r"\d",
             "(?i)ask",
@@ -136,7 +199,11 @@ mod tests {
             "[[a]]",
             "[[:alpha:]]",
             "é",
-            "a{2}",
+            "a{2}?",
+            "a{2}+",
+            "a{1000}",
+            "(?:a*){2}*",
+            r"\<a",
             "a++",
         ] {
             assert_eq!(common(pattern), None, "{pattern}");

@@ -449,9 +449,15 @@ impl Maker<'_> {
             ),
             4 => Test::ILike((*self.rng.pick(&["x%", "SAAS", "É", "%E", "_Y"])).to_owned()),
             _ => Test::Matches(
-                (*self
-                    .rng
-                    .pick(&["^x", "x|y", "[0-9]+", "", "(?i)saas$", "^.$"]))
+                (*self.rng.pick(&[
+                    "^x",
+                    "x|y",
+                    "[0-9]+",
+                    "",
+                    "(?i)saas$",
+                    "^.$",
+                    r"^[0-9]{1,2}\.[0-9]$",
+                ]))
                 .to_owned(),
             ),
         }
