@@ -222,6 +222,14 @@ const PASSING: [&str; 18] = [
     "bottom(50%, days_since_first(a)) and count(a, this week) < 2",
 ];
 
+/// Ranks in which one overtakes another. Where two are as good as equal for long, rounding decides between
+/// them at every millisecond, so that a bound may be all that is told.
+const OVERTAKING: [&str; 3] = [
+    "top(2, 3 * days_since_last(a) - days_since_first(any event))",
+    "bottom(40%, days_since_last(any event) / (count(a) + 1))",
+    "not top(1, -days_since_last(any event) * count(any event)) or bottom(1, 1 / (5 - days_since_last(b)))",
+];
+
 /// Calendars of two zones, whose beginnings are looked at one by one.
 const OF_TWO_ZONES: [&str; 3] = [
     "had(property.industry is set, this month) and had(users.age is set, this month in 'America/New_York')",
@@ -240,6 +248,7 @@ fn what_passes_steadily_is_told_to_the_millisecond() {
         texts.iter().map(read).collect()
     };
     let (segments, of_two_zones) = (read(&PASSING), read(&OF_TWO_ZONES));
+    let (overtaking, mut overtaken) = (read(&OVERTAKING), [0; 3]);
     let mut reached = [0; 3];
     for seed in 0..cases(60).div_ceil(2) {
         let seed = seed + 2_000_000;
@@ -256,11 +265,19 @@ fn what_passes_steadily_is_told_to_the_millisecond() {
                 *all += own;
             }
         }
+        let own = check_segments(seed, &world, &engine.snapshot(), &overtaking);
+        for (all, own) in overtaken.iter_mut().zip(own) {
+            *all += own;
+        }
         let both = PASSING_AND_BEGINNING.parse().expect("a segment");
         check_segments(seed, &world, &engine.snapshot(), &[both]);
     }
     assert!(reached[0] > 100 && reached[1] > 100, "{reached:?}");
     assert_eq!(reached[2], 0, "nothing is left open: {reached:?}");
+    assert!(
+        overtaken[0] > 20 && overtaken[2] < overtaken[0],
+        "changes, none, bounds: {overtaken:?}"
+    );
 }
 
 #[test]

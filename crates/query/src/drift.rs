@@ -38,9 +38,6 @@ pub enum DriftInstants {
     AttributeValues(AttributeOperand),
     /// An instant that the segment names.
     Written(i64),
-    /// The evaluation's own instant. What comes after the edge passes it is beyond what can be told
-    /// from instants of the data.
-    Evaluation,
     /// Every beginning of a period of the edge's calendar from the evaluation on.
     Beginnings,
     /// Every instant from the evaluation on: a number grows with every millisecond.
@@ -157,12 +154,12 @@ impl Walk<'_> {
             ExprKind::Did(of) => self.events(of),
             ExprKind::Measure { measure, test: _ } => {
                 self.measure(measure);
-                self.passing_days(measure, DriftInstants::Always);
+                self.passing_days(measure);
             }
             ExprKind::MeasureComparison { left, op: _, right } => {
                 for measure in [&**left, &**right] {
                     self.measure(measure);
-                    self.passing_days(measure, DriftInstants::Always);
+                    self.passing_days(measure);
                 }
             }
             ExprKind::Had {
@@ -247,7 +244,7 @@ impl Walk<'_> {
                 let before = std::mem::replace(&mut self.is_everybodys, true);
                 self.measure(measure);
                 if !ages_alike(measure) {
-                    self.passing_days(measure, DriftInstants::Evaluation);
+                    self.passing_days(measure);
                 }
                 self.is_everybodys = before;
             }
@@ -308,16 +305,16 @@ impl Walk<'_> {
     }
 
     /// A number that grows with every millisecond passes its bound where no instant of the data tells.
-    fn passing_days(&mut self, measure: &Measure, of: DriftInstants) {
+    fn passing_days(&mut self, measure: &Measure) {
         match measure {
             Measure::DaysSinceFirst(_) | Measure::DaysSinceLast(_) => {
-                self.add(of, DriftEdge::Shift(1));
+                self.add(DriftInstants::Always, DriftEdge::Shift(1));
             }
-            Measure::Negative(inner) => self.passing_days(inner, of),
+            Measure::Negative(inner) => self.passing_days(inner),
             Measure::Arithmetic(arithmetic) => {
-                self.passing_days(&arithmetic.first, of.clone());
+                self.passing_days(&arithmetic.first);
                 for (_, part) in &arithmetic.rest {
-                    self.passing_days(part, of.clone());
+                    self.passing_days(part);
                 }
             }
             Measure::Count(_)
@@ -533,9 +530,8 @@ impl Walk<'_> {
     }
 }
 
-/// Whether time alone lets nobody overtake another by this number: whoever is ranked by the time since
-/// an event alone grows as old as all others. When that happens with a calculated number is not
-/// looked for.
+/// Whether time alone lets nobody overtake another by this number: who is ranked by the time since an
+/// event alone grows old like all others.
 fn ages_alike(measure: &Measure) -> bool {
     match measure {
         Measure::Negative(inner) => ages_alike(inner),

@@ -1,7 +1,7 @@
 //! The next instant at which time alone changes the answer about one user.
 //!
 //! An answer can change only when an edge that moves with time passes an instant of the data, or where
-//! a number of days passes a bound. So the instants are gathered, shifted by the edges, and the user is
+//! a number of days passes a bound, or in a ranking another number of days. So the instants are gathered, shifted by the edges, and the user is
 //! asked at each of them in order until the answer differs; between two of them nothing but days since
 //! an event moves, and the executor finds where that changes the answer.
 
@@ -63,10 +63,13 @@ impl Inquiry<'_> {
     ) -> Result<NextChange, EvaluateError> {
         let mut moments = Moments::after(self.as_of.instant().0);
         let (mut slices, mut beginnings, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        let mut passes_days = false;
+        let (mut passes_days, mut overtakes) = (false, false);
         for drift in segment.drifts(self.snapshot.state.catalog()) {
             match (&drift.of, &drift.edge) {
-                (DriftInstants::Always, _) => passes_days = true,
+                (DriftInstants::Always, _) => {
+                    passes_days = true;
+                    overtakes |= drift.is_everybodys;
+                }
                 (DriftInstants::Beginnings, _) => beginnings.push(drift),
                 (_, DriftEdge::Slices { .. }) => slices.push(drift),
                 _ => others.push(drift),
@@ -76,7 +79,7 @@ impl Inquiry<'_> {
             .iter()
             .chain(&slices)
             .map(|drift| drift.is_everybodys);
-        let asked_max = if asks_everybody.any(|is_everybodys| is_everybodys) {
+        let asked_max = if overtakes || asks_everybody.any(|is_everybodys| is_everybodys) {
             (ROWS_MAX / cost_rows.max(1)).clamp(1, ASKED_MAX)
         } else {
             ASKED_MAX
@@ -128,13 +131,9 @@ impl Inquiry<'_> {
     fn gather(&self, drift: &Drift, moments: &mut Moments) -> Result<(), EvalError> {
         let dataset = &self.snapshot.state.dataset;
         let user = (!drift.is_everybodys).then_some(self.user);
-        if drift.of == DriftInstants::Evaluation {
-            moments.end_at(&drift.edge);
-            return Ok(());
-        }
         let mut visit = |instant: i64| moments.pass(instant, &drift.edge);
         match &drift.of {
-            DriftInstants::Evaluation | DriftInstants::Beginnings | DriftInstants::Always => Ok(()),
+            DriftInstants::Beginnings | DriftInstants::Always => Ok(()),
             DriftInstants::Written(at) => {
                 visit(*at);
                 Ok(())
@@ -340,24 +339,6 @@ impl Moments {
                     at = at.saturating_add(length);
                 }
             }
-        }
-    }
-
-    /// Follows nothing beyond the moments at which the edge reaches and passes the evaluation.
-    fn end_at(&mut self, edge: &DriftEdge) {
-        self.pass(self.after, edge);
-        let end = match edge {
-            DriftEdge::Shift(by) => Some(self.after.saturating_add(*by)),
-            DriftEdge::Slices { length, .. } => Some(self.after.saturating_add(*length)),
-            DriftEdge::Calendar { unit, zone, after }
-            | DriftEdge::Beginnings {
-                unit,
-                zone,
-                count: after,
-            } => calendar_edge(self.after, *unit, zone.as_deref(), *after),
-        };
-        if let Some(end) = end {
-            self.stop_at(end.saturating_add(2));
         }
     }
 

@@ -7,6 +7,7 @@
 
 use super::Asked;
 use super::measure::{days_between, passes};
+use super::overtaking::{Race, races};
 use crate::EvalError;
 use crate::truth::satisfies;
 use crowdset_query::{ArithmeticOp, CompareOp, NumberTest, PlanKind, PlanMeasure, PlanNode};
@@ -31,18 +32,19 @@ pub enum Aged {
 
 /// A condition about one user while nothing but days since an event moves.
 #[derive(Debug)]
-enum Aging {
+pub(super) enum Aging {
     Settled(bool),
     Not(Box<Aging>),
     /// Of these one that is so decides.
     Joined(Vec<Aging>, bool),
     Number(Growing, NumberTest),
     Comparison(Growing, CompareOp, Growing),
+    Race(Race),
 }
 
 /// A number of one user while nothing but days since an event moves.
-#[derive(Debug)]
-enum Growing {
+#[derive(Debug, PartialEq)]
+pub(super) enum Growing {
     Settled(Option<Number>),
     /// Days since this instant.
     DaysSince(i64),
@@ -61,14 +63,23 @@ impl Asked<'_, '_> {
         until: i64,
         tries: &mut u32,
     ) -> Result<Aged, EvalError> {
+        let users = self.one.dataset.users.ordinals() as u64;
+        let Some(left) = races(node)
+            .checked_mul(users)
+            .and_then(|reads| tries.checked_sub(u32::try_from(reads).ok()?))
+        else {
+            return Ok(Aged::NotBefore(from));
+        };
+        *tries = left;
         let aging = self.aging(node)?;
+        let cost = aging.tries();
         if matches!(aging, Aging::Settled(_)) || from >= until {
             return Ok(Aged::Never);
         }
         // The earliest span is the last.
         let mut spans = vec![(from, until - 1)];
         while let Some((first, last)) = spans.pop() {
-            let Some(left) = tries.checked_sub(1) else {
+            let Some(left) = tries.checked_sub(cost) else {
                 return Ok(Aged::NotBefore(first));
             };
             *tries = left;
@@ -108,6 +119,7 @@ impl Asked<'_, '_> {
                     (left, right) => Aging::Comparison(left, *op, right),
                 }
             }
+            PlanKind::Rank { .. } => self.race(node)?,
             _ => Aging::Settled(self.holds(node)?),
         })
     }
@@ -131,7 +143,7 @@ impl Asked<'_, '_> {
         })
     }
 
-    fn growing(self, measure: &PlanMeasure) -> Result<Growing, EvalError> {
+    pub(super) fn growing(self, measure: &PlanMeasure) -> Result<Growing, EvalError> {
         Ok(match measure {
             PlanMeasure::DaysSinceFirst(of) => self
                 .events(of)?
@@ -164,6 +176,18 @@ impl Asked<'_, '_> {
 }
 
 impl Aging {
+    /// How many looks one look at all of it counts for.
+    fn tries(&self) -> u32 {
+        match self {
+            Self::Settled(_) | Self::Number(..) | Self::Comparison(..) => 1,
+            Self::Not(part) => part.tries(),
+            Self::Joined(parts, _) => parts
+                .iter()
+                .fold(1, |tries, part| tries.saturating_add(part.tries())),
+            Self::Race(race) => race.tries().saturating_add(1),
+        }
+    }
+
     /// The answer at an instant.
     fn at(&self, at: i64) -> Result<bool, EvalError> {
         Ok(match self {
@@ -183,6 +207,7 @@ impl Aging {
                 .zip(right.at(at))
                 .and_then(|(left, right)| compare_numbers(left, right))
                 .is_some_and(|ordering| satisfies(*op, ordering)),
+            Self::Race(race) => race.at(at),
         })
     }
 
@@ -218,12 +243,13 @@ impl Aging {
                 }
             }
             Self::Comparison(left, op, right) => decided(left.over(span), *op, right.over(span)),
+            Self::Race(race) => race.over(span),
         }
     }
 }
 
 /// How numbers compare at all instants of a span; `None` if that is left open.
-fn decided(left: Over, op: CompareOp, right: Over) -> Option<bool> {
+pub(super) fn decided(left: Over, op: CompareOp, right: Over) -> Option<bool> {
     match (left, right) {
         (Over::Nothing, _) | (_, Over::Nothing) => Some(false),
         (Over::Within(left), Over::Within(right)) => {
@@ -243,8 +269,18 @@ fn decided(left: Over, op: CompareOp, right: Over) -> Option<bool> {
 }
 
 impl Growing {
+    /// Whether it is the other number at every instant.
+    pub(super) fn is_always(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Settled(Some(left)), Self::Settled(Some(right))) => {
+                compare_numbers(*left, *right) == Some(Ordering::Equal)
+            }
+            _ => self == other,
+        }
+    }
+
     /// The number at an instant, as a plan of that instant works it out.
-    fn at(&self, at: i64) -> Option<Number> {
+    pub(super) fn at(&self, at: i64) -> Option<Number> {
         match self {
             Self::Settled(number) => *number,
             Self::DaysSince(since) => Some(days_between(*since, at)),
@@ -257,7 +293,7 @@ impl Growing {
         }
     }
 
-    fn over(&self, span: Span) -> Over {
+    pub(super) fn over(&self, span: Span) -> Over {
         match self {
             Self::Settled(None) => Over::Nothing,
             Self::Settled(Some(number)) => Over::Within(Bounds::of(*number)),
@@ -285,7 +321,7 @@ impl Growing {
 
 /// What a number is over a span of time.
 #[derive(Debug, Clone, Copy)]
-enum Over {
+pub(super) enum Over {
     /// It has no value at any instant.
     Nothing,
     Within(Bounds),
@@ -295,7 +331,7 @@ enum Over {
 
 /// Instants in milliseconds, both included.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(super) struct Span {
     first: i64,
     last: i64,
 }
@@ -309,7 +345,7 @@ impl Span {
 
 /// Bounds of a number over a span: of the true number, from which a calculated one is a little off.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
+pub(super) struct Bounds {
     value: Range,
     /// In the middle of the span.
     middle: Range,

@@ -8,6 +8,7 @@ mod aging;
 mod finding;
 mod instants;
 mod measure;
+mod overtaking;
 mod rows;
 mod sequence;
 
@@ -124,7 +125,8 @@ impl<'a> OneUser<'a> {
 
     /// The first instant before `until` at which the answer of a plan is no longer `is_in`, its answer at
     /// its own instant, if days since events are all that moves until then. `tries` is how many spans
-    /// of time may be looked at, and what is left of them.
+    /// of time may be looked at, and what is left of them; a ranking takes more of them the more users
+    /// there are.
     ///
     /// # Errors
     ///
