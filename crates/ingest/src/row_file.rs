@@ -197,12 +197,31 @@ pub(crate) enum OutputChunk {
 /// The file of a partition's rows, to which row groups are added in order.
 pub(crate) struct RowFile<W: Write + Send> {
     writer: SerializedFileWriter<W>,
+    name: String,
+}
+
+/// Makes what encodes the columns of a file's row groups, on any thread.
+pub(crate) struct RowEncoders {
     factory: ArrowRowGroupWriterFactory,
     name: String,
 }
 
+impl RowEncoders {
+    /// Writers for the columns of one row group.
+    pub(crate) fn column_writers(&self) -> Result<Vec<ArrowColumnWriter>, IngestError> {
+        // The number matters to encrypted files only.
+        self.factory
+            .create_column_writers(0)
+            .map_err(IngestError::parquet(&self.name))
+    }
+}
+
 impl<W: Write + Send> RowFile<W> {
-    pub(crate) fn create(sink: W, name: &str, output: &Output) -> Result<Self, IngestError> {
+    pub(crate) fn create(
+        sink: W,
+        name: &str,
+        output: &Output,
+    ) -> Result<(Self, RowEncoders), IngestError> {
         let schema = &output.schema;
         // Readers in other languages know plain text columns best; views are a matter of memory only.
         let shown: Vec<Field> = schema
@@ -247,19 +266,12 @@ impl<W: Write + Send> RowFile<W> {
         )
         .map_err(IngestError::parquet(name))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        Ok(Self {
-            writer,
+        let name = name.to_owned();
+        let encoders = RowEncoders {
             factory,
-            name: name.to_owned(),
-        })
-    }
-
-    /// Writers for the columns of one row group.
-    pub(crate) fn column_writers(&self) -> Result<Vec<ArrowColumnWriter>, IngestError> {
-        // The number matters to encrypted files only.
-        self.factory
-            .create_column_writers(0)
-            .map_err(IngestError::parquet(&self.name))
+            name: name.clone(),
+        };
+        Ok((Self { writer, name }, encoders))
     }
 
     pub(crate) fn append(

@@ -1,25 +1,25 @@
 //! Second look at events: the rows of one partition, read, typed and written.
 //!
 //! ```text
-//! tasks (≤ 256 k rows) ─ decode in parallel, a wave at a time ─▶ Piece ─ merge in order ─▶ Rows
-//!                          Parquet, JSON, typing, look-up of        new ordinals, positions,
-//!                          users, encoding of the row group         writing of the row group
+//! tasks (≤ 256 k rows) ─ decode in parallel ─▶ Piece ─ merge in order ─▶ Rows
+//!                          Parquet, JSON, typing, look-up of     new ordinals, positions,
+//!                          users, encoding of the row group      writing of the row group
 //! ```
 //!
-//! While one wave is merged the next one is decoded. Whatever depends on order (ordinals of new
-//! users, positions) is decided while merging, so the outcome does not depend on threads.
+//! Whatever depends on order (ordinals of new users, positions) is decided while merging, so the
+//! outcome does not depend on threads.
 
 use crate::cells::TextCells;
 use crate::decode::{Decoder, Piece, Run, select};
 use crate::error::{IngestError, OnBadRow, Rejections};
+use crate::in_order::in_order;
 use crate::json::NameCounts;
 use crate::progress::Meter;
-use crate::row_file::{Output, RowFile};
+use crate::row_file::{Output, RowEncoders, RowFile};
 use crate::survey::EventFile;
-use crate::tasks::{Task, tasks};
+use crate::tasks::tasks;
 use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock, UserIds};
 use crowdset_types::TimeRange;
-use parquet::arrow::arrow_writer::ArrowColumnWriter;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::Write;
@@ -71,51 +71,22 @@ pub(crate) fn read_partition<W: Write + Send>(
     meter: &Meter<'_>,
 ) -> Result<(PartitionRows, Option<W>), IngestError> {
     let output = Output::new(context)?;
-    let mut file = sink
+    let (mut file, encoders) = sink
         .map(|(sink, name)| RowFile::create(sink, name, &output))
-        .transpose()?;
+        .transpose()?
+        .unzip();
     let tasks = tasks(context, range, file.as_ref().map(|_| &output));
     let mut rows = PartitionRows::default();
-    // Threads wait for each other at the end of a wave: many tasks make that rare. Row groups that
-    // are encoded wait in memory until their wave is merged; copied ones do not.
-    let tasks_each = if tasks.iter().all(|task| task.whole) {
-        16
-    } else {
-        4
+    let decode = |task: usize| {
+        let writers = encoders
+            .as_ref()
+            .map(RowEncoders::column_writers)
+            .transpose()?;
+        Decoder::new(context, range, &output, writers).decode(&tasks[task])
     };
-    let wave_tasks = rayon::current_num_threads().max(2) * tasks_each;
-    let mut waves = tasks.chunks(wave_tasks);
-
-    let decode = |tasks: &[Task],
-                  writers: Vec<Option<Vec<ArrowColumnWriter>>>|
-     -> Vec<Result<Piece, IngestError>> {
-        tasks
-            .par_iter()
-            .zip(writers)
-            .map(|(task, writers)| Decoder::new(context, range, &output, writers).decode(task))
-            .collect()
-    };
-    // Writers are made here, since the factory belongs to the file that is being written.
-    let writers = |file: &Option<RowFile<W>>, count: usize| -> Result<Vec<_>, IngestError> {
-        (0..count)
-            .map(|_| file.as_ref().map(RowFile::column_writers).transpose())
-            .collect()
-    };
-
-    let mut pieces = match waves.next() {
-        Some(wave) => decode(wave, writers(&file, wave.len())?),
-        None => Vec::new(),
-    };
-    while !pieces.is_empty() {
-        let wave = waves.next().unwrap_or_default();
-        let next_writers = writers(&file, wave.len())?;
-        let (merged, next) = rayon::join(
-            || merge(context, &mut rows, file.as_mut(), pieces, rejections, meter),
-            || decode(wave, next_writers),
-        );
-        merged?;
-        pieces = next;
-    }
+    in_order(tasks.len(), decode, |piece: Result<Piece, IngestError>| {
+        merge(context, &mut rows, file.as_mut(), piece?, rejections, meter)
+    })?;
     let sink = file.map(RowFile::finish).transpose()?;
     Ok((rows, sink))
 }
@@ -123,55 +94,50 @@ pub(crate) fn read_partition<W: Write + Send>(
 fn merge<W: Write + Send>(
     context: &Context<'_>,
     rows: &mut PartitionRows,
-    mut file: Option<&mut RowFile<W>>,
-    pieces: Vec<Result<Piece, IngestError>>,
+    file: Option<&mut RowFile<W>>,
+    mut piece: Piece,
     rejections: &mut Rejections,
     meter: &Meter<'_>,
 ) -> Result<(), IngestError> {
-    for piece in pieces {
-        let mut piece = piece?;
-        rejections.merge(std::mem::take(&mut piece.rejections));
-        rejections.check(context.on_bad_row)?;
-        if !piece.missing.is_empty() {
-            let mut users = context
-                .users
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            let mut start = 0;
-            for missing in &piece.missing {
-                let end = missing.end as usize;
-                let ordinal = users.get_or_insert(&piece.missing_ids[start..end]);
-                piece.block.streams[missing.stream as usize].rows.users[missing.row as usize] =
-                    ordinal;
-                start = end;
-            }
+    rejections.merge(std::mem::take(&mut piece.rejections));
+    rejections.check(context.on_bad_row)?;
+    if !piece.missing.is_empty() {
+        let mut users = context
+            .users
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut start = 0;
+        for missing in &piece.missing {
+            let end = missing.end as usize;
+            let ordinal = users.get_or_insert(&piece.missing_ids[start..end]);
+            piece.block.streams[missing.stream as usize].rows.users[missing.row as usize] = ordinal;
+            start = end;
         }
-        let base = rows.rows as u32;
-        for stream in &mut piece.block.streams {
-            for position in &mut stream.rows.positions {
-                *position += base;
-            }
-        }
-        rows.origins
-            .extend(piece.origins.iter().map(|run| OriginRun {
-                position: run.position + base,
-                ..*run
-            }));
-        rows.rows += u64::from(piece.rows);
-        rows.stored += piece.stored;
-        rows.stored_hashes.append(&mut piece.stored_hashes);
-        rows.orphans += piece.orphans;
-        rows.names.column_over_key += piece.names.column_over_key;
-        rows.names.dotted_keys += piece.names.dotted_keys;
-        if piece.rows > 0
-            && let Some(file) = &mut file
-        {
-            file.append(piece.chunks, context.files)?;
-        }
-        rows.blocks.push(piece.block.finish());
-        meter.add(piece.read)?;
     }
-    Ok(())
+    let base = rows.rows as u32;
+    for stream in &mut piece.block.streams {
+        for position in &mut stream.rows.positions {
+            *position += base;
+        }
+    }
+    rows.origins
+        .extend(piece.origins.iter().map(|run| OriginRun {
+            position: run.position + base,
+            ..*run
+        }));
+    rows.rows += u64::from(piece.rows);
+    rows.stored += piece.stored;
+    rows.stored_hashes.append(&mut piece.stored_hashes);
+    rows.orphans += piece.orphans;
+    rows.names.column_over_key += piece.names.column_over_key;
+    rows.names.dotted_keys += piece.names.dotted_keys;
+    if piece.rows > 0
+        && let Some(file) = file
+    {
+        file.append(piece.chunks, context.files)?;
+    }
+    rows.blocks.push(piece.block.finish());
+    meter.add(piece.read)
 }
 
 impl PartitionRows {

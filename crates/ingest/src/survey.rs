@@ -4,20 +4,20 @@ use crate::bitset::RowSet;
 use crate::cells::{IdCells, TextCells, read_times};
 use crate::error::{IngestError, OnBadRow, Rejections, RowProblem};
 use crate::hashes::HashBuckets;
+use crate::in_order::in_order;
 use crate::progress::{Meter, OnProgress, Stage};
 use crate::table::TableFile;
 use arrow_array::Array as _;
 use crowdset_storage::EventIdHasher;
 use crowdset_types::{TimeRange, TimestampMillis};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A day in milliseconds.
 pub(crate) const DAY_MILLIS: i64 = 86_400_000;
 
-/// Row groups that are surveyed between two looks at what was found; a constant, so that what a
-/// failing load reports does not depend on the number of threads.
-const GROUPS_AT_ONCE: usize = 16;
+/// After so many row groups bad rows end a load that takes none: late enough to name several of them,
+/// early enough not to look at everything first.
+const GROUPS_BETWEEN_CHECKS: usize = 16;
 
 /// What is known of one row group.
 #[derive(Debug, Clone, Default)]
@@ -276,8 +276,6 @@ pub(crate) struct Surveyed {
 }
 
 /// Surveys all files that are not from the store; notes unusable rows.
-///
-/// What was found in some row groups is noted while the next ones are read.
 pub(crate) fn survey(
     files: &mut [EventFile],
     hasher: &EventIdHasher,
@@ -298,27 +296,18 @@ pub(crate) fn survey(
         rejections,
         meter: Meter::new(Stage::Surveying, rows, progress)?,
     };
-    let look = |groups: &[(usize, usize)]| -> Vec<Result<Found, IngestError>> {
-        groups
-            .par_iter()
-            .map(|&(file, group)| survey_group(&files[file], group, hasher))
-            .collect()
+    let look = |number: usize| {
+        let (file, group) = groups[number];
+        survey_group(&files[file], group, hasher)
     };
-    let mut waves = groups.chunks(GROUPS_AT_ONCE);
-    let mut wave = waves.next().unwrap_or_default();
-    let mut found = look(wave);
-    while !wave.is_empty() {
-        let next = waves.next().unwrap_or_default();
-        let (noted, next_found) = rayon::join(
-            || {
-                notes.note(wave, found)?;
-                notes.rejections.check(on_bad_row)
-            },
-            || look(next),
-        );
-        noted?;
-        (wave, found) = (next, next_found);
-    }
+    in_order(groups.len(), look, |found: Result<Found, IngestError>| {
+        let number = notes.surveys.len();
+        notes.note(groups[number].0, found?)?;
+        if (number + 1).is_multiple_of(GROUPS_BETWEEN_CHECKS) || number + 1 == groups.len() {
+            notes.rejections.check(on_bad_row)?;
+        }
+        Ok::<(), IngestError>(())
+    })?;
     let Notes {
         hashes,
         floored,
@@ -349,24 +338,17 @@ struct Notes<'a> {
 }
 
 impl Notes<'_> {
-    fn note(
-        &mut self,
-        groups: &[(usize, usize)],
-        found: Vec<Result<Found, IngestError>>,
-    ) -> Result<(), IngestError> {
-        for (&(file, _), found) in groups.iter().zip(found) {
-            let found = found?;
-            self.floored += found.floored;
-            self.hashes.extend(&found.hashes, &found.days)?;
-            let table = &self.files[file].table;
-            for (row, problem) in found.bad {
-                self.left_out[file].insert(row);
-                self.rejections
-                    .push(&table.name, table.origin_row(row), problem);
-            }
-            self.meter.add(found.survey.rows as u64)?;
-            self.surveys.push(found.survey);
+    fn note(&mut self, file: usize, found: Found) -> Result<(), IngestError> {
+        self.floored += found.floored;
+        self.hashes.extend(&found.hashes, &found.days)?;
+        let table = &self.files[file].table;
+        for (row, problem) in found.bad {
+            self.left_out[file].insert(row);
+            self.rejections
+                .push(&table.name, table.origin_row(row), problem);
         }
+        self.meter.add(found.survey.rows as u64)?;
+        self.surveys.push(found.survey);
         Ok(())
     }
 }
