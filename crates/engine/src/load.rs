@@ -646,11 +646,11 @@ impl Load<'_> {
                 ids,
             });
         }
-        events.take_hashes(&plans, |plan, hash| {
-            match &mut planned[plan].ids {
+        events.take_hashes(&plans, &mut planned, |partition, hashes| {
+            match &mut partition.ids {
                 PlannedIds::NotKept => {}
-                PlannedIds::InMemory(hashes) => hashes.push(hash),
-                PlannedIds::Written(writer) => writer.push(hash)?,
+                PlannedIds::InMemory(all) => all.extend_from_slice(hashes),
+                PlannedIds::Written(writer) => writer.extend(hashes)?,
             }
             Ok::<(), LoadError>(())
         })?;
@@ -702,9 +702,7 @@ impl Load<'_> {
                 hashes.extend(new);
                 hashes.par_sort_unstable();
                 let mut writer = EventIdsWriter::create(directory, &ids_name)?;
-                for hash in hashes {
-                    writer.push(hash)?;
-                }
+                writer.extend(&hashes)?;
                 writer.finish()?
             }
         };

@@ -146,17 +146,19 @@ impl Events {
         Ok(())
     }
 
-    /// Hands out the hashes of the event ids of the inputs, ascending, each with the number of the
-    /// plan its event belongs to; once, after [`Events::survey`]. Rows that are left out for their
-    /// properties are only known later: their hashes are among them, and so are those of duplicates.
+    /// Deals out the hashes of the event ids of the inputs: to each of `sinks`, which are those of
+    /// `plans`, some at a time and ascending all in all; several sinks are served in parallel. Once,
+    /// after [`Events::survey`]. Rows that are left out for their properties are only known later:
+    /// their hashes are among them, and so are those of duplicates.
     ///
     /// # Errors
     ///
     /// [`IngestError`] if a temporary file cannot be read, and what `take` returns.
-    pub fn take_hashes<E: From<IngestError>>(
+    pub fn take_hashes<S: Send, E: From<IngestError> + Send>(
         &mut self,
         plans: &[PartitionPlan],
-        mut take: impl FnMut(usize, u64) -> Result<(), E>,
+        sinks: &mut [S],
+        take: impl Fn(&mut S, &[u64]) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         let Some(hashes) = self.hashes.take() else {
             return Ok(());
@@ -168,14 +170,30 @@ impl Events {
                 (day(plan.range.from), day(plan.range.to))
             })
             .collect();
-        hashes.for_each(|hash, day| {
-            let day = i64::from(day);
-            let plan = days.partition_point(|(_, end)| *end <= day);
-            match days.get(plan) {
-                Some((first, _)) if *first <= day => take(plan, hash),
-                // Nothing but duplicates on this day.
-                _ => Ok(()),
-            }
+        hashes.for_each_some(|buckets| {
+            let dealt: Vec<Vec<Vec<u64>>> = buckets
+                .par_iter()
+                .map(|bucket| {
+                    let mut of_plans = vec![Vec::new(); days.len()];
+                    for (&hash, &day) in bucket.hashes.iter().zip(&bucket.days) {
+                        let day = i64::from(day);
+                        let plan = days.partition_point(|(_, end)| *end <= day);
+                        // There is none on days of nothing but duplicates.
+                        if days.get(plan).is_some_and(|(first, _)| *first <= day) {
+                            of_plans[plan].push(hash);
+                        }
+                    }
+                    of_plans
+                })
+                .collect();
+            sinks
+                .par_iter_mut()
+                .enumerate()
+                .try_for_each(|(plan, sink)| {
+                    dealt
+                        .iter()
+                        .try_for_each(|of_plans| take(sink, &of_plans[plan]))
+                })
         })
     }
 

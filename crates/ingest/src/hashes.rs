@@ -25,9 +25,9 @@ pub(crate) type IsKnown<'a> = &'a (dyn Fn(&[u64], &mut [bool]) -> Result<(), Ing
 
 /// Hashes of one bucket and, in the same order, the days since the epoch of their events.
 #[derive(Debug, Clone, Default)]
-struct Bucket {
-    hashes: Vec<u64>,
-    days: Vec<i32>,
+pub(crate) struct Bucket {
+    pub(crate) hashes: Vec<u64>,
+    pub(crate) days: Vec<i32>,
 }
 
 /// Hashes apart by their top bits.
@@ -139,21 +139,31 @@ impl HashBuckets {
         Ok(suspects)
     }
 
-    /// All hashes, ascending, and the days of their events; after [`HashBuckets::suspects`].
-    pub(crate) fn for_each<E: From<IngestError>>(
+    /// All hashes and the days of their events, a few buckets at a time, ascending from bucket to
+    /// bucket and in each; after [`HashBuckets::suspects`].
+    pub(crate) fn for_each_some<E: From<IngestError>>(
         self,
-        mut take: impl FnMut(u64, i32) -> Result<(), E>,
+        mut take: impl FnMut(&[Bucket]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut spilled = self.spilled;
-        for (index, mut bucket) in self.buckets.into_iter().enumerate() {
-            if let Some(spilled) = &mut spilled {
-                spilled.read_back(index, &mut bucket).map_err(spool())?;
+        let Self {
+            buckets,
+            mut spilled,
+            ..
+        } = self;
+        let mut buckets = buckets.into_iter().enumerate();
+        loop {
+            let mut some = Vec::with_capacity(BUCKETS_AT_ONCE);
+            for (index, mut bucket) in buckets.by_ref().take(BUCKETS_AT_ONCE) {
+                if let Some(spilled) = &mut spilled {
+                    spilled.read_back(index, &mut bucket).map_err(spool())?;
+                }
+                some.push(bucket);
             }
-            for (hash, day) in bucket.hashes.into_iter().zip(bucket.days) {
-                take(hash, day)?;
+            if some.is_empty() {
+                return Ok(());
             }
+            take(&some)?;
         }
-        Ok(())
     }
 }
 
@@ -262,8 +272,10 @@ mod tests {
             assert_eq!(suspects, expected);
             let mut found = Vec::new();
             buckets
-                .for_each(|hash, day| {
-                    found.push((hash, day));
+                .for_each_some(|some| {
+                    for bucket in some {
+                        found.extend(bucket.hashes.iter().copied().zip(bucket.days.clone()));
+                    }
                     Ok::<(), IngestError>(())
                 })
                 .unwrap();

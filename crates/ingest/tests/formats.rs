@@ -116,8 +116,8 @@ impl Setup {
         let plans = events.partitions(&[], self.sizes);
         let mut ids: Vec<(i64, String, u32, String)> = Vec::new();
         let mut hashes = vec![Vec::new(); plans.len()];
-        events.take_hashes(&plans, |plan, hash| {
-            hashes[plan].push(hash);
+        events.take_hashes(&plans, &mut hashes, |all, some| {
+            all.extend_from_slice(some);
             Ok::<(), IngestError>(())
         })?;
         let mut reader = events.reader(&people, &go_on)?;

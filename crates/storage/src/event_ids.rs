@@ -80,16 +80,26 @@ impl EventIdsWriter {
         })
     }
 
-    /// Appends a hash, which must not be smaller than the one before.
+    /// Appends hashes, ascending and none smaller than the one before them.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn push(&mut self, hash: u64) -> Result<(), StorageError> {
-        debug_assert!(self.pending.last().is_none_or(|last| *last <= hash));
-        self.pending.push(hash);
-        if self.pending.len() == BLOCK {
-            self.write_block()?;
+    pub fn extend(&mut self, mut hashes: &[u64]) -> Result<(), StorageError> {
+        debug_assert!(hashes.is_sorted());
+        debug_assert!(
+            self.pending
+                .last()
+                .is_none_or(|last| hashes.iter().all(|hash| last <= hash))
+        );
+        while !hashes.is_empty() {
+            let room = (BLOCK - self.pending.len()).min(hashes.len());
+            let (some, rest) = hashes.split_at(room);
+            self.pending.extend_from_slice(some);
+            hashes = rest;
+            if self.pending.len() == BLOCK {
+                self.write_block()?;
+            }
         }
         Ok(())
     }
@@ -252,8 +262,9 @@ mod tests {
     fn write_event_ids(directory: &dyn Directory, name: &str, mut hashes: Vec<u64>) {
         hashes.sort_unstable();
         let mut writer = EventIdsWriter::create(directory, name).unwrap();
-        for hash in hashes {
-            writer.push(hash).unwrap();
+        // In pieces of all sizes: blocks are filled and split.
+        for some in hashes.chunks(hashes.len() / 3 + 1) {
+            writer.extend(some).unwrap();
         }
         writer.finish().unwrap();
     }

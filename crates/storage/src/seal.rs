@@ -11,6 +11,7 @@ use crate::staging::{StagedBlock, StagedColumn, StagedRows};
 use crate::stream::StreamMeta;
 use crowdset_types::{PartitionId, TimeRange, TimestampMillis};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What was sealed.
@@ -64,10 +65,14 @@ pub fn seal(
     }
     let (base, wide) = time_base(range, &by_name)?;
 
-    let mut sorted = by_name
-        .into_iter()
-        .collect::<Vec<_>>()
+    let mut by_size: Vec<(String, Vec<StagedRows>)> = by_name.into_iter().collect();
+    // Long work first, so that threads end together.
+    by_size.sort_by_cached_key(|(_, blocks)| {
+        Reverse(blocks.iter().map(|block| block.users.len()).sum::<usize>())
+    });
+    let mut sorted = by_size
         .into_par_iter()
+        .with_max_len(1)
         .map(|(name, blocks)| {
             let rows = sort_rows(&name, &blocks, base, wide)?;
             Ok(SortedStream {
@@ -79,10 +84,12 @@ pub fn seal(
         .collect::<Result<Vec<_>, StorageError>>()?;
     order_ties(&mut sorted, ties)?;
 
-    let encoded = sorted
+    let mut encoded = sorted
         .into_par_iter()
+        .with_max_len(1)
         .map(encode_stream)
         .collect::<Result<Vec<_>, StorageError>>()?;
+    encoded.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     let streams = encoded
         .into_iter()
         .map(|stream| stream.write(&mut writer))
