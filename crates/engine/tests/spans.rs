@@ -71,11 +71,17 @@ fn a_host_that_listens_sees_steps_and_nodes() {
             .user_properties(root.join("user_properties.parquet"))
             .events(root.join("events"));
         engine.load(&tables, &LoadOptions::default()).unwrap();
-        engine.snapshot().count(&segment, as_of).unwrap()
+        let snapshot = engine.snapshot();
+        let counted = snapshot.count(&segment, as_of).unwrap();
+        assert_eq!(
+            snapshot.evaluate(&segment, as_of).unwrap().len() as u64,
+            counted
+        );
+        counted
     });
 
     let spans = listener.spans.lock().unwrap();
-    for step in ["load", "plan", "evaluate"] {
+    for step in ["open", "load", "plan", "count", "evaluate"] {
         assert!(spans.iter().any(|span| span == step), "{step}: {spans:?}");
     }
     let nodes = listener.nodes.lock().unwrap();
