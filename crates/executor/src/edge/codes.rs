@@ -42,7 +42,7 @@ impl EdgeCodes {
     fn new(edge: &Edge<'_>, property: &str) -> Option<Self> {
         let mut texts: Vec<&str> = Vec::new();
         for (_, stream) in &edge.streams {
-            if let Some((_, dictionary)) = text(stream, property)? {
+            if let Some((_, dictionary)) = text(stream, property).ok()? {
                 if dictionary.len() > TEXTS_MAX {
                     return None;
                 }
@@ -71,7 +71,7 @@ impl EdgeCodes {
             let rows = stream.chunk_rows(chunk);
             let of_stream = first..first + rows.len() as u32;
             // Damage was found when this was bound.
-            let values = text(stream, property).flatten();
+            let values = text(stream, property).ok().flatten();
             let of_codes: Vec<u8> = values.as_ref().map_or(Vec::new(), |(_, dictionary)| {
                 let texts = (0..dictionary.len()).map(|code| dictionary.get(code));
                 texts.map(|text| self.byte(text)).collect()
@@ -100,22 +100,24 @@ impl EdgeCodes {
     }
 }
 
-/// A property's values and texts, inner `None` if it does not occur; outer `None` if it is not all text,
-/// or damaged.
+/// A property has other values than text, or is damaged.
+struct NotText;
+
+/// A property's values and texts; `None` if it does not occur.
 fn text<'a>(
     stream: &'a Stream,
     property: &str,
-) -> Option<Option<(&'a ColumnPart, &'a Dictionary)>> {
-    let Some(column) = stream.property(property).ok()? else {
-        return Some(None);
+) -> Result<Option<(&'a ColumnPart, &'a Dictionary)>, NotText> {
+    let Some(column) = stream.property(property).map_err(|_| NotText)? else {
+        return Ok(None);
     };
     match &column.parts[..] {
-        [] => Some(None),
+        [] => Ok(None),
         [part] => match &part.data {
-            PartData::Text { dictionary, .. } => Some(Some((part, dictionary))),
-            _ => None,
+            PartData::Text { dictionary, .. } => Ok(Some((part, dictionary))),
+            _ => Err(NotText),
         },
-        _ => None,
+        _ => Err(NotText),
     }
 }
 
