@@ -163,6 +163,23 @@ kernels! {
         }
     }
 
+    /// A bit for each block of 64 rows, of which there are at most 64, that holds the user.
+    fn blocks_of_user as BlocksOfUser(users: &'k [u16], user: u16) -> u64 {
+        let holds = |block: &[u16]| {
+            let any = block.iter().fold(0, |any, &other| any | u16::from(other == user));
+            u64::from(any)
+        };
+        let (whole, rest) = users.as_chunks::<64>();
+        let mut blocks = 0;
+        for (place, block) in whole.iter().enumerate() {
+            blocks |= holds(block) << place;
+        }
+        if !rest.is_empty() {
+            blocks |= holds(rest) << whole.len();
+        }
+        blocks
+    }
+
     /// Adds each row's user to the set.
     fn set_users as SetUsers(users: &'k [u16], words: &'k mut Words) {
         for &user in users {

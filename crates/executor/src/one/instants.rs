@@ -1,10 +1,11 @@
 //! The instants in the data that a moving edge can pass: of one user, or of everybody.
 
 use super::rows::{self, Row};
-use crate::EvalError;
 use crate::dataset::{Dataset, storage_table};
+use crate::kernel::Machine;
 use crate::truth::ValueRef;
 use crate::value::Values;
+use crate::{EvalError, Kernels};
 use crowdset_query::{Operand, PlanAttribute};
 use crowdset_storage::PartData;
 use crowdset_types::{TimeRange, TimestampMillis, UserOrdinal};
@@ -41,6 +42,7 @@ pub fn event_instants(
                 Some(user) => {
                     let mut outcome = Ok(());
                     let _ = rows::scan(
+                        Machine::new(Kernels::default()),
                         &handle.partition,
                         stream.name(),
                         TimeRange::ALL,

@@ -16,6 +16,7 @@ use crate::attribute::Attribute;
 use crate::condition::Rank;
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset, storage_table};
+use crate::kernel::Machine;
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
@@ -227,9 +228,11 @@ impl<'a> OneUser<'a> {
         range: TimeRange,
         visit: &mut dyn FnMut(Row<'a>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, EvalError> {
+        let machine = Machine::new(self.options.kernels);
         // Partitions ascend in time.
         for handle in &self.dataset.partitions {
-            if rows::scan(&handle.partition, name, range, self.user, visit)?.is_break() {
+            let partition = &handle.partition;
+            if rows::scan(machine, partition, name, range, self.user, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

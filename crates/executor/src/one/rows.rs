@@ -4,6 +4,7 @@ use super::Asked;
 use crate::EvalError;
 use crate::clock::ClockTest;
 use crate::filter::values_satisfy;
+use crate::kernel::Machine;
 use crate::truth::{Truth, ValueRef};
 use crate::value::Values;
 use crowdset_query::{AnchorRelation, CompareOp, Operand};
@@ -16,8 +17,9 @@ use crowdset_types::{Number, TimeRange, TimestampMillis, UserOrdinal};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-/// Rows are looked at in blocks of so many: one vector loop says whether a block holds the user.
-const SCAN_BLOCK: usize = 128;
+/// Rows are looked at in blocks of so many: a vector loop says which of up to as many blocks hold the
+/// user.
+const SCAN_BLOCK: usize = 64;
 
 /// One event of the user.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,7 @@ impl<'a> Row<'a> {
 
 /// Calls `visit` with the user's rows of one event name in one partition within a range, in order.
 pub(super) fn scan<'a>(
+    machine: Machine,
     partition: &'a Partition,
     name: &str,
     range: TimeRange,
@@ -74,23 +77,24 @@ pub(super) fn scan<'a>(
     stream.touch()?;
     let (rows, within) = (stream.rows_in(user.chunk(), range), user.within_chunk());
     let times = stream.times();
-    for start in rows.clone().step_by(SCAN_BLOCK) {
-        let block = start..rows.end.min(start + SCAN_BLOCK);
-        let users = &stream.users()[block];
-        if !users
-            .iter()
-            .fold(false, |any, &other| any | (other == within))
-        {
-            continue;
-        }
-        for (row, _) in (start..).zip(users).filter(|(_, other)| **other == within) {
-            let found = Row {
-                at: times.get(row),
-                stream,
-                index: row,
-            };
-            if visit(found).is_break() {
-                return Ok(ControlFlow::Break(()));
+    for start in rows.clone().step_by(SCAN_BLOCK * SCAN_BLOCK) {
+        let end = rows.end.min(start + SCAN_BLOCK * SCAN_BLOCK);
+        let users = &stream.users()[start..end];
+        let mut blocks = machine.blocks_of_user(users, within);
+        while blocks != 0 {
+            let first = blocks.trailing_zeros() as usize * SCAN_BLOCK;
+            blocks &= blocks - 1;
+            let block = &users[first..users.len().min(first + SCAN_BLOCK)];
+            let own = (start + first..).zip(block);
+            for (row, _) in own.filter(|(_, other)| **other == within) {
+                let found = Row {
+                    at: times.get(row),
+                    stream,
+                    index: row,
+                };
+                if visit(found).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
     }
