@@ -26,7 +26,7 @@ impl Users {
             let width = *offsets.get(1)?;
             // Branch-free, so that it runs at the speed of memory.
             let differ = (0_u64..).zip(offsets).fold(0, |differ, (index, offset)| {
-                differ | (index * width ^ offset)
+                differ | (index.wrapping_mul(width) ^ offset)
             });
             (differ == 0).then_some(width as usize)
         })
@@ -222,7 +222,10 @@ mod tests {
                 Vec::new(),
             ];
             for ordinals in orders {
-                let asked = || ordinals.iter().map(|&ordinal| &ids[ordinal as usize]);
+                let asked = || {
+                    let ids = ordinals.iter().map(|&ordinal| &ids[ordinal as usize]);
+                    ids.map(String::as_str)
+                };
                 let (texts, ends) = users.texts_of::<i32>(&ordinals);
                 let found: Vec<&str> = ends
                     .windows(2)
@@ -231,7 +234,7 @@ mod tests {
                     .collect();
                 assert!(found.into_iter().eq(asked()));
                 assert_eq!(ends.last().copied(), Some(texts.len() as i32));
-                let lines: String = asked().map(|id| format!("{id}\n")).collect();
+                let lines: String = asked().flat_map(|id| [id, "\n"]).collect();
                 assert_eq!(String::from_utf8(users.lines_of(&ordinals)).unwrap(), lines);
                 assert!(users.ids_of(&ordinals).eq(asked()));
                 let one_by_one = ordinals
