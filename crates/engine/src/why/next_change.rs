@@ -319,7 +319,7 @@ impl Moments {
                 for _ in 0..BEGINNINGS_MAX {
                     match calendar_edge(at, unit, zone, 1) {
                         Some(next) if next > at && last.is_none_or(|last| next <= last) => {
-                            at = next
+                            at = next;
                         }
                         _ => return,
                     }
