@@ -213,9 +213,10 @@ fn ask(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
         }
     }
     let memory = Memory::now();
-    let members = match is_wanted(MEMBERS) {
-        true => time_members(&snapshot, arguments.runs)?,
-        false => Value::Null,
+    let members = if is_wanted(MEMBERS) {
+        time_members(&snapshot, arguments.runs)?
+    } else {
+        Value::Null
     };
     let stats = snapshot.stats();
     // What the answers are, and what each read, outside of time and memory.
