@@ -165,7 +165,7 @@ fn sound(node: &Finding, told: &str) {
             assert_eq!(parts.len(), 1, "{told}");
             assert_ne!(node.is_true, parts[0].is_true, "{told}");
         }
-        _ => assert!(parts.is_empty(), "{told}"),
+        FindingKind::Condition => assert!(parts.is_empty(), "{told}"),
     }
     assert!(!node.is_true || node.miss.is_none(), "{told}");
     // What lacks nothing is true: all steps of a sequence, a number that is high enough.
