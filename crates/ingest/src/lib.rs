@@ -30,7 +30,6 @@ mod error;
 mod events;
 mod group_file;
 mod hashes;
-mod in_order;
 mod input;
 mod json;
 mod ndjson;

@@ -269,9 +269,11 @@ impl<'a> People<'a> {
         let histories: Vec<HistoryBuilder> = self.histories.into_values().collect();
         let columns = columns
             .into_par_iter()
+            .with_max_len(1)
             .map(|column| column.encode(ordinals));
         let histories = histories
             .into_par_iter()
+            .with_max_len(1)
             .map(|history| history.encode(ordinals));
         let attributes = columns.chain(histories).collect::<Result<Vec<_>, _>>()?;
         Ok((

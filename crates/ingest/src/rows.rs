@@ -12,18 +12,20 @@
 use crate::cells::TextCells;
 use crate::decode::{Decoder, Piece, Run, select};
 use crate::error::{IngestError, OnBadRow, Rejections};
-use crate::in_order::in_order;
 use crate::json::NameCounts;
 use crate::progress::Meter;
 use crate::row_file::{Output, RowEncoders, RowFile};
 use crate::survey::EventFile;
-use crate::tasks::tasks;
-use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock, UserIds};
+use crate::tasks::{Task, tasks};
+use crowdset_storage::{EventIdHasher, EventIdKey, IdKind, StagedBlock, UserIds, in_order};
 use crowdset_types::TimeRange;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{PoisonError, RwLock};
+
+/// Tasks that each thread may decode before earlier ones are merged: pieces wait in memory.
+const TASKS_AHEAD: usize = 4;
 
 /// Rows of a partition and where they came from.
 #[derive(Debug, Default)]
@@ -77,16 +79,21 @@ pub(crate) fn read_partition<W: Write + Send>(
         .unzip();
     let tasks = tasks(context, range, file.as_ref().map(|_| &output));
     let mut rows = PartitionRows::default();
-    let decode = |task: usize| {
+    let decode = |task: &Task| {
         let writers = encoders
             .as_ref()
             .map(RowEncoders::column_writers)
             .transpose()?;
-        Decoder::new(context, range, &output, writers).decode(&tasks[task])
+        Decoder::new(context, range, &output, writers).decode(task)
     };
-    in_order(tasks.len(), decode, |piece: Result<Piece, IngestError>| {
-        merge(context, &mut rows, file.as_mut(), piece?, rejections, meter)
-    })?;
+    in_order(
+        TASKS_AHEAD,
+        tasks.iter(),
+        decode,
+        |piece: Result<Piece, IngestError>| {
+            merge(context, &mut rows, file.as_mut(), piece?, rejections, meter)
+        },
+    )?;
     let sink = file.map(RowFile::finish).transpose()?;
     Ok((rows, sink))
 }

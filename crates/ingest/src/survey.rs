@@ -4,11 +4,10 @@ use crate::bitset::RowSet;
 use crate::cells::{IdCells, TextCells, read_times};
 use crate::error::{IngestError, OnBadRow, Rejections, RowProblem};
 use crate::hashes::HashBuckets;
-use crate::in_order::in_order;
 use crate::progress::{Meter, OnProgress, Stage};
 use crate::table::TableFile;
 use arrow_array::Array as _;
-use crowdset_storage::EventIdHasher;
+use crowdset_storage::{EventIdHasher, in_order};
 use crowdset_types::{TimeRange, TimestampMillis};
 use std::collections::BTreeMap;
 
@@ -18,6 +17,9 @@ pub(crate) const DAY_MILLIS: i64 = 86_400_000;
 /// After so many row groups bad rows end a load that takes none: late enough to name several of them,
 /// early enough not to look at everything first.
 const GROUPS_BETWEEN_CHECKS: usize = 16;
+
+/// Row groups that each thread may survey before what was found in earlier ones is noted.
+const GROUPS_AHEAD: usize = 4;
 
 /// What is known of one row group.
 #[derive(Debug, Clone, Default)]
@@ -296,18 +298,20 @@ pub(crate) fn survey(
         rejections,
         meter: Meter::new(Stage::Surveying, rows, progress)?,
     };
-    let look = |number: usize| {
-        let (file, group) = groups[number];
-        survey_group(&files[file], group, hasher)
-    };
-    in_order(groups.len(), look, |found: Result<Found, IngestError>| {
-        let number = notes.surveys.len();
-        notes.note(groups[number].0, found?)?;
-        if (number + 1).is_multiple_of(GROUPS_BETWEEN_CHECKS) || number + 1 == groups.len() {
-            notes.rejections.check(on_bad_row)?;
-        }
-        Ok::<(), IngestError>(())
-    })?;
+    let look = |&(file, group): &(usize, usize)| survey_group(&files[file], group, hasher);
+    in_order(
+        GROUPS_AHEAD,
+        groups.iter(),
+        look,
+        |found: Result<Found, IngestError>| {
+            let number = notes.surveys.len();
+            notes.note(groups[number].0, found?)?;
+            if (number + 1).is_multiple_of(GROUPS_BETWEEN_CHECKS) || number + 1 == groups.len() {
+                notes.rejections.check(on_bad_row)?;
+            }
+            Ok::<(), IngestError>(())
+        },
+    )?;
     let Notes {
         hashes,
         floored,

@@ -33,6 +33,7 @@ mod fs_directory;
 mod id_texts;
 mod ids;
 mod image;
+mod in_order;
 mod library;
 mod manifest;
 mod map;
@@ -55,6 +56,7 @@ pub use event_ids::{EventIdHasher, EventIdKey, EventIds, EventIdsWriter};
 pub use fs_directory::{Access, FsDirectory};
 pub use ids::{IdKind, UserIds};
 pub use image::{Image, ImageWriter, SectionId};
+pub use in_order::in_order;
 pub use library::{
     Library, ListRecord, SegmentRecord, SegmentVersionRecord, read_list, write_list,
 };

@@ -4,6 +4,7 @@ use crate::encode::{EncodedColumn, Piece, encode_column};
 use crate::error::StorageError;
 use crate::event_ids::EventIdKey;
 use crate::image::ImageWriter;
+use crate::in_order::in_order;
 use crate::manifest::FileEntry;
 use crate::partition::PartitionMeta;
 use crate::sorting::{SortedRows, sort_rows};
@@ -13,6 +14,7 @@ use crowdset_types::{PartitionId, TimeRange, TimestampMillis};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,16 +86,15 @@ pub fn seal(
         .collect::<Result<Vec<_>, StorageError>>()?;
     order_ties(&mut sorted, ties)?;
 
-    let mut encoded = sorted
-        .into_par_iter()
-        .with_max_len(1)
-        .map(encode_stream)
-        .collect::<Result<Vec<_>, StorageError>>()?;
-    encoded.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    let streams = encoded
-        .into_iter()
-        .map(|stream| stream.write(&mut writer))
-        .collect::<Result<Vec<_>, StorageError>>()?;
+    let mut streams = Vec::new();
+    // All of it is in memory as it is: nothing has to wait.
+    in_order(
+        usize::MAX,
+        parts_of(sorted).into_iter(),
+        Part::encode,
+        |encoded| encoded?.write(&mut writer, &mut streams),
+    )?;
+    streams.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     let rows = streams.iter().map(|stream| stream.rows).sum();
     let count = streams.len();
     let file = writer.finish(PartitionMeta {
@@ -199,63 +200,125 @@ fn order_ties(streams: &mut [SortedStream], ties: &mut TieIds<'_>) -> Result<(),
     Ok(())
 }
 
-struct EncodedStream {
-    name: String,
-    rows: SortedRows,
-    row_count: usize,
-    properties: Vec<(String, EncodedColumn)>,
+/// What is written in one go.
+enum Part<P> {
+    /// The rows of a stream; its properties follow.
+    Rows {
+        name: String,
+        row_count: usize,
+        rows: SortedRows,
+    },
+    /// One of the properties of the stream before.
+    Property {
+        path: String,
+        /// Event name and path.
+        shown: String,
+        property: P,
+    },
 }
 
-fn encode_stream(stream: SortedStream) -> Result<EncodedStream, StorageError> {
-    let SortedStream {
-        name,
-        mut rows,
-        pieces,
-    } = stream;
-    let places = std::mem::take(&mut rows.places);
-    let properties = pieces
-        .into_iter()
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|(path, pieces)| {
-            let shown = format!("{name}.{path}");
-            let column = encode_column(&shown, pieces, places.len(), Some(&places))?;
-            Ok((path, column))
-        })
-        .collect::<Result<Vec<_>, StorageError>>()?;
-    Ok(EncodedStream {
-        name,
-        rows,
-        row_count: places.len(),
-        properties,
-    })
+/// A property that is yet to be encoded.
+struct StagedProperty {
+    pieces: Vec<Piece>,
+    /// Where the rows of the stream go.
+    places: Arc<Vec<u32>>,
 }
 
-impl EncodedStream {
-    fn write(self, writer: &mut ImageWriter) -> Result<StreamMeta, StorageError> {
-        let name = self.name;
-        let users = writer.put_section(format!("{name}, users"), &self.rows.users)?;
-        let times = writer.put_section(format!("{name}, times"), &self.rows.times)?;
-        let starts = writer.put_section(format!("{name}, starts"), &self.rows.starts)?;
-        let properties = self
-            .properties
+fn parts_of(streams: Vec<SortedStream>) -> Vec<Part<StagedProperty>> {
+    let mut parts = Vec::new();
+    for mut stream in streams {
+        let places = Arc::new(std::mem::take(&mut stream.rows.places));
+        let name = stream.name;
+        let properties: Vec<_> = stream
+            .pieces
             .into_iter()
-            .map(|(path, column)| {
-                let parts = column.write(writer, &format!("{name}.{path}"))?;
-                Ok((path, parts))
+            .map(|(path, pieces)| Part::Property {
+                shown: format!("{name}.{path}"),
+                path,
+                property: StagedProperty {
+                    pieces,
+                    places: Arc::clone(&places),
+                },
             })
-            .collect::<Result<Vec<_>, StorageError>>()?;
-        Ok(StreamMeta {
+            .collect();
+        parts.push(Part::Rows {
             name,
-            rows: self.row_count as u64,
-            first: self.rows.first,
-            last: self.rows.last,
-            chunks: self.rows.chunks as u32,
-            slots: self.rows.slots,
-            users,
-            times,
-            starts,
-            properties,
+            row_count: places.len(),
+            rows: stream.rows,
+        });
+        parts.extend(properties);
+    }
+    parts
+}
+
+impl Part<StagedProperty> {
+    fn encode(self) -> Result<Part<EncodedColumn>, StorageError> {
+        Ok(match self {
+            Self::Rows {
+                name,
+                row_count,
+                rows,
+            } => Part::Rows {
+                name,
+                row_count,
+                rows,
+            },
+            Self::Property {
+                path,
+                shown,
+                property,
+            } => {
+                let StagedProperty { pieces, places } = property;
+                let property = encode_column(&shown, pieces, places.len(), Some(&places))?;
+                Part::Property {
+                    path,
+                    shown,
+                    property,
+                }
+            }
         })
+    }
+}
+
+impl Part<EncodedColumn> {
+    fn write(
+        self,
+        writer: &mut ImageWriter,
+        streams: &mut Vec<StreamMeta>,
+    ) -> Result<(), StorageError> {
+        match self {
+            Self::Rows {
+                name,
+                row_count,
+                rows,
+            } => {
+                let users = writer.put_section(format!("{name}, users"), &rows.users)?;
+                let times = writer.put_section(format!("{name}, times"), &rows.times)?;
+                let starts = writer.put_section(format!("{name}, starts"), &rows.starts)?;
+                streams.push(StreamMeta {
+                    name,
+                    rows: row_count as u64,
+                    first: rows.first,
+                    last: rows.last,
+                    chunks: rows.chunks as u32,
+                    slots: rows.slots,
+                    users,
+                    times,
+                    starts,
+                    properties: Vec::new(),
+                });
+            }
+            Self::Property {
+                path,
+                shown,
+                property,
+            } => {
+                let parts = property.write(writer, &shown)?;
+                let stream = streams.last_mut();
+                let stream = stream.expect("rows come before their properties");
+                stream.properties.push((path, parts));
+            }
+        }
+        Ok(())
     }
 }

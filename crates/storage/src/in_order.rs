@@ -6,26 +6,38 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Numbers that may be begun and not yet taken, for each thread; beyond them threads wait.
-const AHEAD_EACH: usize = 4;
-
-/// Does `work` for the numbers below `count` on rayon's current pool and hands the results to `take`,
-/// one at a time and in the order of the numbers, so that nothing depends on threads.
+/// Does `work` for all inputs on rayon's current pool and hands the results to `take`, one at a time and
+/// in the order of the inputs, so that nothing depends on threads.
 ///
-/// Numbers are begun in order too, and at most four for each thread are begun and not yet taken.
-/// Neither `work` nor `take` may wait for other work of the pool.
+/// Inputs are begun in order too, and at most `ahead` for each thread are begun and not yet taken;
+/// results wait in memory. Unless `ahead` is unlimited (`usize::MAX`), neither `work` nor `take` may
+/// wait for other work of the pool.
 ///
 /// # Errors
 ///
 /// The first of `take`, after which it is not called any more.
-pub(crate) fn in_order<T: Send, E: Send>(
-    count: usize,
-    work: impl Fn(usize) -> T + Sync,
+///
+/// # Examples
+///
+/// ```
+/// let mut text = String::new();
+/// crowdset_storage::in_order(4, 0..5, |number: u32| number.to_string(), |digit| {
+///     text.push_str(&digit);
+///     Ok::<(), ()>(())
+/// })?;
+/// assert_eq!(text, "01234");
+/// # Ok::<(), ()>(())
+/// ```
+pub fn in_order<I, T: Send, E: Send>(
+    ahead: usize,
+    inputs: impl ExactSizeIterator<Item = I> + Send,
+    work: impl Fn(I) -> T + Sync,
     take: impl FnMut(T) -> Result<(), E> + Send,
 ) -> Result<(), E> {
-    let threads = rayon::current_num_threads().min(count).max(1);
+    let threads = rayon::current_num_threads().min(inputs.len()).max(1);
     let queue = Queue {
         state: Mutex::new(State {
+            inputs,
             waiting: BTreeMap::new(),
             begun: 0,
             taken: 0,
@@ -33,16 +45,15 @@ pub(crate) fn in_order<T: Send, E: Send>(
             is_over: false,
         }),
         has_moved: Condvar::new(),
-        count,
-        ahead: threads * AHEAD_EACH,
+        ahead: ahead.saturating_mul(threads),
     };
     let taker = Mutex::new((take, Ok(())));
     rayon::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|_| {
                 let _end = EndOnPanic(&queue);
-                while let Some(number) = queue.begin() {
-                    let result = work(number);
+                while let Some((number, input)) = queue.begin() {
+                    let result = work(input);
                     let mut ready = queue.put(number, result);
                     while let Some(result) = ready {
                         // No one else comes here before `taken`.
@@ -62,43 +73,43 @@ pub(crate) fn in_order<T: Send, E: Send>(
     taker.into_inner().unwrap_or_else(PoisonError::into_inner).1
 }
 
-struct Queue<T> {
-    state: Mutex<State<T>>,
+struct Queue<N, T> {
+    state: Mutex<State<N, T>>,
     has_moved: Condvar,
-    count: usize,
     ahead: usize,
 }
 
-struct State<T> {
+struct State<N, T> {
+    inputs: N,
     waiting: BTreeMap<usize, T>,
-    /// The next number to begin.
+    /// How many inputs were begun.
     begun: usize,
-    /// The next number to take.
+    /// How many results were taken, which is the number of the next one.
     taken: usize,
     is_being_taken: bool,
     is_over: bool,
 }
 
-impl<T> Queue<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+impl<N: Iterator, T> Queue<N, T> {
+    fn state(&self) -> MutexGuard<'_, State<N, T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next number to work on, when it is not too far ahead; none at the end.
-    fn begin(&self) -> Option<usize> {
+    /// The next input and its number, when it is not too far ahead; none at the end.
+    fn begin(&self) -> Option<(usize, N::Item)> {
         let mut state = self.state();
-        while !state.is_over && state.begun < self.count && state.begun >= state.taken + self.ahead
-        {
+        while !state.is_over && state.begun - state.taken >= self.ahead {
             state = self
                 .has_moved
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if state.is_over || state.begun == self.count {
+        if state.is_over {
             return None;
         }
+        let input = state.inputs.next()?;
         state.begun += 1;
-        Some(state.begun - 1)
+        Some((state.begun - 1, input))
     }
 
     /// Adds a result; gives the front one if it is there and nobody is at it.
@@ -121,7 +132,7 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> State<T> {
+impl<N, T> State<N, T> {
     fn front(&mut self) -> Option<T> {
         let front = if self.is_over {
             None
@@ -134,9 +145,9 @@ impl<T> State<T> {
 }
 
 /// Lets the other threads end when this one panics, rather than wait for its result for ever.
-struct EndOnPanic<'a, T>(&'a Queue<T>);
+struct EndOnPanic<'a, N: Iterator, T>(&'a Queue<N, T>);
 
-impl<T> Drop for EndOnPanic<'_, T> {
+impl<N: Iterator, T> Drop for EndOnPanic<'_, N, T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.state().is_over = true;
@@ -151,6 +162,8 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
+
+    const AHEAD: usize = 4;
 
     fn pool() -> rayon::ThreadPool {
         rayon::ThreadPoolBuilder::new()
@@ -177,9 +190,10 @@ mod tests {
                 taken.push(number);
                 Ok::<(), ()>(())
             };
-            pool.install(|| in_order(count, work, take)).unwrap();
+            pool.install(|| in_order(AHEAD, 0..count, work, take))
+                .unwrap();
             assert_eq!(taken, (0..count).collect::<Vec<_>>());
-            assert!(most <= 4 * AHEAD_EACH, "{most}");
+            assert!(most <= 4 * AHEAD, "{most}");
         }
     }
 
@@ -190,15 +204,15 @@ mod tests {
         let work = |number: usize| {
             begun.fetch_add(1, Ordering::SeqCst);
             // The others get as far as they may, and here it is seen how far that is.
-            while number == 0 && begun.load(Ordering::SeqCst) < 4 * AHEAD_EACH {
+            while number == 0 && begun.load(Ordering::SeqCst) < 4 * AHEAD {
                 std::thread::yield_now();
             }
             if number == 0 {
                 std::thread::sleep(Duration::from_millis(20));
-                assert_eq!(begun.load(Ordering::SeqCst), 4 * AHEAD_EACH);
+                assert_eq!(begun.load(Ordering::SeqCst), 4 * AHEAD);
             }
         };
-        pool.install(|| in_order(1_000, work, |()| Ok::<(), ()>(())))
+        pool.install(|| in_order(AHEAD, 0..1_000, work, |()| Ok::<(), ()>(())))
             .unwrap();
         assert_eq!(begun.into_inner(), 1_000);
     }
@@ -211,7 +225,8 @@ mod tests {
             let begun = AtomicUsize::new(0);
             let outcome = pool.install(|| {
                 in_order(
-                    100_000,
+                    AHEAD,
+                    0..100_000,
                     |number| {
                         begun.fetch_add(1, Ordering::SeqCst);
                         number
@@ -224,7 +239,7 @@ mod tests {
             });
             assert_eq!(outcome, Err(20));
             assert_eq!(taken, (0..=20).collect::<Vec<_>>());
-            assert!(begun.into_inner() <= 20 + 4 * AHEAD_EACH);
+            assert!(begun.into_inner() <= 20 + 4 * AHEAD);
         }
     }
 
@@ -233,7 +248,7 @@ mod tests {
         let pool = pool();
         let work = |number: usize| assert!(number != 30, "on purpose");
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            pool.install(|| in_order(1_000, work, |()| Ok::<(), ()>(())))
+            pool.install(|| in_order(AHEAD, 0..1_000, work, |()| Ok::<(), ()>(())))
         }));
         assert!(outcome.is_err());
     }
