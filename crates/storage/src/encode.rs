@@ -496,33 +496,7 @@ fn encode_texts(
     placement: Placement<'_>,
     pieces: Vec<(usize, StagedTexts)>,
 ) -> Result<EncodedTexts, StorageError> {
-    let hasher = FixedState::default();
-    let mut table: HashTable<u32> = HashTable::new();
-    let mut distinct: Vec<&[u8]> = Vec::new();
-    // For each block, its codes as numbers of `distinct`.
-    let mut numbers: Vec<Vec<u32>> = Vec::with_capacity(pieces.len());
-    for (_, texts) in &pieces {
-        let of_block = split_texts(&texts.bytes, &texts.ends)
-            .into_iter()
-            .map(|text| {
-                let found = table.entry(
-                    hasher.hash_one(text),
-                    |number| distinct[*number as usize] == text,
-                    |number| hasher.hash_one(distinct[*number as usize]),
-                );
-                match found {
-                    hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
-                    hashbrown::hash_table::Entry::Vacant(entry) => {
-                        let number = distinct.len() as u32;
-                        entry.insert(number);
-                        distinct.push(text);
-                        number
-                    }
-                }
-            });
-        numbers.push(of_block.collect());
-    }
-    drop(table);
+    let (distinct, numbers) = distinct_texts(&pieces);
     let (dictionary, ranks) = sorted_dictionary(shown, &distinct)?;
     drop(distinct);
     let parts: Vec<(usize, StagedPart<u32>)> = pieces
@@ -546,6 +520,44 @@ fn encode_texts(
         }
     });
     Ok((present, presence, dictionary, codes))
+}
+
+/// The distinct texts of all blocks and, for each block, what its codes are among them.
+fn distinct_texts(pieces: &[(usize, StagedTexts)]) -> (Vec<&[u8]>, Vec<Vec<u32>>) {
+    let mut of_blocks = pieces
+        .iter()
+        .map(|(_, texts)| split_texts(&texts.bytes, &texts.ends));
+    // Those of one block differ from each other: an e-mail for every user is not looked up again.
+    if pieces.len() == 1
+        && let Some(distinct) = of_blocks.next()
+    {
+        let numbers = (0..distinct.len() as u32).collect();
+        return (distinct, vec![numbers]);
+    }
+    let hasher = FixedState::default();
+    let mut table: HashTable<u32> = HashTable::new();
+    let mut distinct: Vec<&[u8]> = Vec::new();
+    let mut numbers: Vec<Vec<u32>> = Vec::with_capacity(pieces.len());
+    for texts in of_blocks {
+        let of_block = texts.into_iter().map(|text| {
+            let found = table.entry(
+                hasher.hash_one(text),
+                |number| distinct[*number as usize] == text,
+                |number| hasher.hash_one(distinct[*number as usize]),
+            );
+            match found {
+                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+                hashbrown::hash_table::Entry::Vacant(entry) => {
+                    let number = distinct.len() as u32;
+                    entry.insert(number);
+                    distinct.push(text);
+                    number
+                }
+            }
+        });
+        numbers.push(of_block.collect());
+    }
+    (distinct, numbers)
 }
 
 /// A text part whose codes and presence are known; bits of rows without a value are zero.
@@ -594,6 +606,7 @@ pub(crate) fn sorted_dictionary(
     } else {
         order.sort_unstable_by(by_text);
     }
+    debug_assert!(order.is_sorted_by(|left, right| by_text(left, right).is_lt()));
     let mut ranks = vec![0; order.len()];
     let mut offsets = Vec::with_capacity(order.len() + 1);
     let mut texts = Vec::with_capacity(total as usize);
