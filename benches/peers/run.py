@@ -27,6 +27,11 @@ HERE = Path(__file__).resolve().parent
 PEERS = ["duckdb", "polars", "datafusion", "clickhouse"]
 
 
+def shown_argument(text, options):
+    """An argument as others would give it: folders of this machine say nothing to them."""
+    return {str(options.tables): "TABLES", str(options.work): "FOLDER", str(options.measure): "MEASURE"}.get(text, text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path, help="folder that `crowdset generate` wrote")
@@ -59,7 +64,7 @@ def main():
     shutil.rmtree(options.work / "store")
     results = {
         "date": began.strftime("%Y-%m-%d"),
-        "command": " ".join(["benches/peers/run.py", *sys.argv[1:]]),
+        "command": " ".join(["benches/peers/run.py", *(shown_argument(text, options) for text in sys.argv[1:])]),
         "load_average": load_before,
         "crowdset": json.loads(crowdset.read_text()),
         "peers": [],
