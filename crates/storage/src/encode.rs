@@ -522,12 +522,14 @@ fn encode_texts(
     Ok((present, presence, dictionary, codes))
 }
 
-/// The distinct texts of all blocks and, for each block, what its codes are among them.
+/// The texts of all blocks, each once if there are several, and, for each block, what its codes are
+/// among them.
 fn distinct_texts(pieces: &[(usize, StagedTexts)]) -> (Vec<&[u8]>, Vec<Vec<u32>>) {
     let mut of_blocks = pieces
         .iter()
         .map(|(_, texts)| split_texts(&texts.bytes, &texts.ends));
-    // Those of one block differ from each other: an e-mail for every user is not looked up again.
+    // Those of one block differ as a rule, and where they do not the dictionary sees it: an e-mail for
+    // every user is not looked up again.
     if pieces.len() == 1
         && let Some(distinct) = of_blocks.next()
     {
@@ -583,7 +585,7 @@ pub(crate) fn encode_text_part(
     }
 }
 
-/// Distinct texts in byte order, and the rank of each.
+/// The texts in byte order, each once, and the rank of each.
 pub(crate) fn sorted_dictionary(
     shown: &str,
     distinct: &[&[u8]],
@@ -606,19 +608,25 @@ pub(crate) fn sorted_dictionary(
     } else {
         order.sort_unstable_by(by_text);
     }
-    debug_assert!(order.is_sorted_by(|left, right| by_text(left, right).is_lt()));
     let mut ranks = vec![0; order.len()];
     let mut offsets = Vec::with_capacity(order.len() + 1);
     let mut texts = Vec::with_capacity(total as usize);
-    for (rank, number) in (0_u32..).zip(&order) {
-        ranks[*number as usize] = rank;
-        offsets.push(texts.len() as u32);
-        texts.extend_from_slice(distinct[*number as usize]);
+    for number in &order {
+        let text = distinct[*number as usize];
+        let is_known = offsets
+            .last()
+            .is_some_and(|before| texts[*before as usize..] == *text);
+        if !is_known {
+            offsets.push(texts.len() as u32);
+            texts.extend_from_slice(text);
+        }
+        ranks[*number as usize] = offsets.len() as u32 - 1;
     }
+    let len = offsets.len() as u64;
     offsets.push(texts.len() as u32);
     let dictionary = EncodedDictionary {
-        len: order.len() as u64,
-        bytes: total,
+        len,
+        bytes: texts.len() as u64,
         offsets: SectionBytes::new(offsets),
         texts: SectionBytes::new(texts),
     };
@@ -714,5 +722,18 @@ impl Renumbering<'_> {
             );
         }
         Ok((bytes, ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_has_each_text_once() {
+        let texts: [&[u8]; 5] = [b"b", b"", b"a", b"b", b""];
+        let (dictionary, ranks) = sorted_dictionary("e.p", &texts).unwrap();
+        assert_eq!((dictionary.len, dictionary.bytes), (3, 2));
+        assert_eq!(ranks, [2, 0, 1, 2, 0]);
     }
 }
