@@ -107,7 +107,7 @@ impl Snapshot {
             &attribute,
             as_of.instant(),
             &options.execution,
-            &options.control,
+            &self.control(options),
         )?;
         Ok(Breakdown {
             as_of,

@@ -5,7 +5,7 @@ use crate::error::OpenError;
 use crate::library::Library;
 use crate::stats::FileStats;
 use crate::verify::{Findings, check_partition, check_rows, check_users};
-use crowdset_executor::{Dataset, ListSets, PartitionHandle, Summaries, SummaryPolicy};
+use crowdset_executor::{Dataset, ListSets, PartitionHandle, Summaries, SummaryPolicy, Workers};
 use crowdset_index::TermIndex;
 use crowdset_query::Catalog;
 use crowdset_storage::{
@@ -162,6 +162,7 @@ impl State {
             partitions,
             lists: ListSets::default(),
             summaries,
+            workers: Workers::default(),
         };
         Self {
             directory,

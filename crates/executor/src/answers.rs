@@ -4,13 +4,16 @@ use crate::audience::Audience;
 use crate::control::Control;
 use crate::dataset::{Binder, Dataset};
 use crate::filter::Attributes;
-use crate::groups::Groups;
+use crate::groups::{ChunkGroups, Groups};
 use crate::program::{Program, Purpose};
-use crate::schedule::Schedule;
-use crate::words::Words;
+use crate::schedule::{Schedule, Work};
+use crate::words::{self, Words};
 use crate::{EvalError, ExecOptions};
 use crowdset_query::{Plan, PlanAttribute};
-use crowdset_types::{ChunkId, TimestampMillis, Value};
+use crowdset_types::{TimestampMillis, Value};
+
+/// Looking at a member's value costs as much as scanning so many rows.
+const ROWS_PER_MEMBER: u64 = 9;
 
 /// How many users each pair of plans has in common, in one pass: `sizes[i][j]` is that of plans `i`
 /// and `j`, and `sizes[i][i]` the size of plan `i`.
@@ -30,21 +33,17 @@ pub fn overlap(
     control: &Control,
 ) -> Result<Vec<Vec<u64>>, EvalError> {
     let _span = tracing::debug_span!("overlap", plans = plans.len()).entered();
-    let schedule = Schedule::new(*options);
+    let schedule = Schedule::new(*options, &dataset.workers);
     let (program, _) = Program::new(dataset, plans, options, &schedule, control, Purpose::Answer)?;
     let of_chunks = schedule.run(program.work(), control, |chunk, scratch| {
-        let mut of_plans: Vec<Words> = Vec::with_capacity(plans.len());
-        program.run_chunk(schedule.machine(), chunk, None, scratch, |_, found| {
-            of_plans.push(*found);
+        let mut of_plans: Vec<Words> = vec![words::EMPTY; plans.len()];
+        program.run_chunk(schedule.machine(), chunk, None, scratch, |plan, found| {
+            of_plans[plan] = *found;
         })?;
         let mut sizes = Vec::with_capacity(plans.len() * (plans.len() + 1) / 2);
         for (position, left) in of_plans.iter().enumerate() {
             for right in &of_plans[position..] {
-                let both = left.iter().zip(right);
-                sizes.push(
-                    both.map(|(left, right)| u64::from((left & right).count_ones()))
-                        .sum::<u64>(),
-                );
+                sizes.push(schedule.machine().count_common(left, right));
             }
         }
         Ok(sizes)
@@ -91,10 +90,19 @@ pub fn breakdown(
         as_of,
     };
     let attribute = binder.attribute(attribute)?;
+    let work = Work {
+        chunks: dataset.users.chunks(),
+        rows: audience.len() * ROWS_PER_MEMBER,
+        conditions: 0,
+    };
+    let schedule = Schedule::new(*options, &dataset.workers);
+    let of_chunks = schedule.run(work, control, |chunk, scratch| {
+        let users = audience.chunk(chunk);
+        Ok(ChunkGroups::new(&attribute, chunk, users, scratch))
+    })?;
     let mut groups = Groups::new(&attribute);
-    for chunk in (0..dataset.users.chunks() as u32).map(ChunkId) {
-        control.check()?;
-        groups.add(&attribute, chunk, audience.chunk(chunk));
+    for of_chunk in of_chunks {
+        groups.add(of_chunk);
     }
     Ok(groups.finish(&attribute))
 }

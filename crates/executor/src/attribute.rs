@@ -2,15 +2,16 @@
 
 use crate::EvalError;
 use crate::filter::{Filter, RowContext, values_satisfy};
-use crate::kernel::{BLOCK, Machine};
+use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::truth::{Truth, ValueRef};
 use crate::value::Values;
+use crate::widths::with_codes;
 use crate::words::{self, Words};
 use crowdset_index::FrozenSet;
 use crowdset_query::PlanTest;
 use crowdset_query::{Cast, CompareOp};
-use crowdset_storage::{Column, History, PartData, TimeOffsets, Times};
+use crowdset_storage::{Codes, Column, ColumnPart, History, PartData, TimeOffsets, Times};
 use crowdset_types::{CHUNK_USERS, ChunkId, TimestampMillis, UserOrdinal};
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// The code of no value, in histories.
 const UNSET: u32 = u32::MAX;
+
+/// The codes of fewer users of a chunk are looked up one by one.
+const FEW: u64 = CHUNK_USERS as u64 / 16;
 
 /// An attribute as of an instant.
 pub(crate) struct Attribute<'a> {
@@ -179,11 +183,17 @@ impl<'a> Attribute<'a> {
         texts.max().unwrap_or(0)
     }
 
-    /// Writes the code of each user's text as of the instant, one that stands for nothing where there
-    /// is none; whether text is all there can be.
-    pub(crate) fn codes(&self, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) -> bool {
+    /// Writes the code of each of some users' text as of the instant, one that stands for nothing where
+    /// there is none; whether text is all there can be. What it writes for others may be anything.
+    pub(crate) fn codes(
+        &self,
+        chunk: ChunkId,
+        users: &[u64],
+        codes: &mut [u32; CHUNK_USERS],
+    ) -> bool {
         match self.history {
             Some(history) => self.codes_as_of(history, chunk, codes),
+            None if words::count(users) < FEW => self.codes_of_few(chunk, users, codes),
             None => self.codes_at_the_end(chunk, codes),
         }
         let parts = self.values.parts().iter();
@@ -192,25 +202,49 @@ impl<'a> Attribute<'a> {
             .all(|data| matches!(data, PartData::Text { .. }))
     }
 
+    /// The text of the column at the end of time.
+    fn text_part(&self) -> Option<(&'a ColumnPart, &'a Codes)> {
+        let mut parts = self.values.parts().iter();
+        parts.find_map(|part| match &part.data {
+            PartData::Text { codes, .. } => Some((part, codes)),
+            _ => None,
+        })
+    }
+
     /// The codes of the column; [`UNSET`] for those without a text.
     fn codes_at_the_end(&self, chunk: ChunkId, codes: &mut [u32; CHUNK_USERS]) {
-        codes.fill(UNSET);
-        let text = self
-            .values
-            .parts()
-            .iter()
-            .find_map(|part| match &part.data {
-                PartData::Text { codes, .. } => Some((part, codes)),
-                _ => None,
-            });
-        if let (Some((part, stored)), Some(column)) = (text, self.values.column) {
-            let first = chunk.first().0 as usize;
-            for (row, code) in (first..column.rows).zip(codes.iter_mut()) {
-                if part.is_present(row) {
-                    *code = stored.get(row) as u32;
+        let rows = self.values.column.map_or(0, |column| column.rows);
+        let first = (chunk.first().0 as usize).min(rows);
+        let end = rows.min(first + CHUNK_USERS);
+        let Some((part, stored)) = self.text_part() else {
+            codes.fill(UNSET);
+            return;
+        };
+        with_codes!(stored, stored => {
+            for (code, stored) in codes.iter_mut().zip(&stored[first..end]) {
+                *code = stored.widen() as u32;
+            }
+        });
+        codes[end - first..].fill(UNSET);
+        if part.presence.is_some() {
+            for (row, code) in (first..end).zip(codes.iter_mut()) {
+                if !part.is_present(row) {
+                    *code = UNSET;
                 }
             }
         }
+    }
+
+    /// The same for some users.
+    fn codes_of_few(&self, chunk: ChunkId, users: &[u64], codes: &mut [u32; CHUNK_USERS]) {
+        let rows = self.values.column.map_or(0, |column| column.rows);
+        let text = self.text_part();
+        words::for_each(users, |user| {
+            let row = chunk.first().0 as usize + user;
+            let text = text.filter(|(part, _)| row < rows && part.is_present(row));
+            codes[user & (CHUNK_USERS - 1)] =
+                text.map_or(UNSET, |(_, codes)| codes.get(row) as u32);
+        });
     }
 
     fn text(&self, code: u32) -> Option<&'a str> {

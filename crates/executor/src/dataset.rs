@@ -2,6 +2,7 @@
 
 use crate::attribute::Attribute;
 use crate::filter::Attributes;
+use crate::scratch::Workers;
 use crate::summary::Summaries;
 use crate::{EvalError, ExecOptions};
 use crowdset_index::TermIndex;
@@ -25,6 +26,8 @@ pub struct Dataset {
     pub lists: ListSets,
     /// What queries made of the events of this state.
     pub summaries: Summaries,
+    /// What queries work in.
+    pub workers: Workers,
 }
 
 /// The users of static lists by name, filled as plans ask for them.

@@ -6,7 +6,6 @@ use crate::dataset::Dataset;
 use crate::profile::{NodeProfile, Profile, Tally};
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
-use crate::scratch::Scratch;
 use crate::{EvalError, ExecOptions};
 use crowdset_query::Plan;
 
@@ -45,10 +44,10 @@ pub fn evaluate_many(
     control: &Control,
 ) -> Result<Vec<Audience>, EvalError> {
     let _span = tracing::debug_span!("evaluate", plans = plans.len()).entered();
-    let schedule = Schedule::new(*options);
+    let schedule = Schedule::new(*options, &dataset.workers);
     let (program, tallies) = Program::new(dataset, plans, options, &schedule, control, purpose())?;
     let audiences = collect_audiences(dataset, &program, plans.len(), &schedule, control)?;
-    tell(&program, tallies, schedule);
+    tell(&program, tallies, &schedule);
     Ok(audiences)
 }
 
@@ -64,10 +63,10 @@ pub fn count_many(
     control: &Control,
 ) -> Result<Vec<u64>, EvalError> {
     let _span = tracing::debug_span!("count", plans = plans.len()).entered();
-    let schedule = Schedule::new(*options);
+    let schedule = Schedule::new(*options, &dataset.workers);
     let (program, tallies) = Program::new(dataset, plans, options, &schedule, control, purpose())?;
     let counts = program.count(&schedule, control)?;
-    tell(&program, tallies, schedule);
+    tell(&program, tallies, &schedule);
     Ok(counts)
 }
 
@@ -82,8 +81,8 @@ pub fn profile(
     options: &ExecOptions,
     control: &Control,
 ) -> Result<(Audience, Profile), EvalError> {
-    let schedule = Schedule::new(*options);
-    let (program, tallies) = Program::new(
+    let schedule = Schedule::new(*options, &dataset.workers);
+    let (program, mut tallies) = Program::new(
         dataset,
         &[plan],
         options,
@@ -95,10 +94,9 @@ pub fn profile(
     let audience = audiences
         .pop()
         .unwrap_or_else(|| Audience::nobody(dataset.users.clone()));
-    let scratches = schedule.into_scratches();
-    let workers = scratches.len();
+    let workers = schedule.add_tallies(&mut tallies);
     let chunks = dataset.users.chunks() as u64;
-    let mut nodes: Vec<NodeProfile> = in_all(tallies, &scratches)
+    let mut nodes: Vec<NodeProfile> = tallies
         .iter()
         .zip(program.paths())
         .map(|(tally, (node, path))| tally.profile(node.id, path, chunks))
@@ -125,11 +123,11 @@ fn purpose() -> Purpose {
 }
 
 /// Tells a host that listens what each node took.
-fn tell(program: &Program<'_>, tallies: Vec<Tally>, schedule: Schedule) {
+fn tell(program: &Program<'_>, mut tallies: Vec<Tally>, schedule: &Schedule) {
     if purpose() != Purpose::Profile {
         return;
     }
-    let tallies = in_all(tallies, &schedule.into_scratches());
+    schedule.add_tallies(&mut tallies);
     for (tally, (node, path)) in tallies.iter().zip(program.paths()) {
         tracing::debug!(
             target: NODE_TARGET,
@@ -147,16 +145,6 @@ fn tell(program: &Program<'_>, tallies: Vec<Tally>, schedule: Schedule) {
     }
 }
 
-/// What was tallied while binding and by all workers.
-fn in_all(mut tallies: Vec<Tally>, scratches: &[Scratch]) -> Vec<Tally> {
-    for scratch in scratches {
-        for (total, tally) in tallies.iter_mut().zip(&scratch.tallies) {
-            total.add(tally);
-        }
-    }
-    tallies
-}
-
 fn collect_audiences(
     dataset: &Dataset,
     program: &Program<'_>,
@@ -166,9 +154,10 @@ fn collect_audiences(
 ) -> Result<Vec<Audience>, EvalError> {
     let mut answers = schedule.run(program.work(), control, |chunk, scratch| {
         let universe = dataset.users.universe(chunk);
-        let mut of_plans: Vec<Part> = Vec::with_capacity(plans);
-        program.run_chunk(schedule.machine(), chunk, None, scratch, |_, found| {
-            of_plans.push(Part::new(found, universe));
+        let mut of_plans: Vec<Part> = Vec::new();
+        of_plans.resize_with(plans, Part::default);
+        program.run_chunk(schedule.machine(), chunk, None, scratch, |plan, found| {
+            of_plans[plan] = Part::new(found, universe);
         })?;
         Ok(of_plans)
     })?;

@@ -1,7 +1,7 @@
 //! Users by the value of an attribute.
 
 use crate::attribute::Attribute;
-use crate::scratch::Pool;
+use crate::scratch::Scratch;
 use crate::truth::ValueRef;
 use crate::words;
 use crowdset_types::{CHUNK_USERS, ChunkId, Number, Value, compare_numbers};
@@ -10,14 +10,80 @@ use std::cmp::Ordering;
 /// So many values are gathered before they are joined with those counted already.
 const GATHERED_MIN: usize = 1 << 16;
 
-/// Counts of values, while users are looked at.
+/// How many users of one chunk have each value.
+#[derive(Default)]
+pub(crate) struct ChunkGroups {
+    missing: u64,
+    /// By code of the attribute's text, if it has any.
+    codes: Vec<(u32, u64)>,
+    /// In order, each value once.
+    values: Vec<(Value, u64)>,
+}
+
+impl ChunkGroups {
+    /// Counts users of a chunk; no words stand for nobody.
+    pub(crate) fn new(
+        attribute: &Attribute<'_>,
+        chunk: ChunkId,
+        users: &[u64],
+        scratch: &mut Scratch,
+    ) -> Self {
+        let mut groups = Self::default();
+        if users.is_empty() {
+            return groups;
+        }
+        let mut codes = scratch.u32s.take();
+        let is_all_text = attribute.codes(chunk, users, &mut codes);
+        let texts = attribute.dictionary_len();
+        // One counter per text, if they are few, otherwise the codes themselves, to be sorted.
+        let mut counters = scratch.u32s.take();
+        let is_counted = texts <= CHUNK_USERS;
+        counters[..texts.min(CHUNK_USERS)].fill(0);
+        let mut of_many: Vec<u32> = Vec::new();
+        words::for_each(users, |user| {
+            let code = codes[user & (CHUNK_USERS - 1)];
+            if (code as usize) < texts {
+                if is_counted {
+                    counters[code as usize & (CHUNK_USERS - 1)] += 1;
+                } else {
+                    of_many.push(code);
+                }
+                return;
+            }
+            let value = if is_all_text {
+                None
+            } else {
+                attribute.value(chunk.first().0 + user as u32)
+            };
+            match value {
+                None => groups.missing += 1,
+                Some(value) => groups.values.push((owned(value), 1)),
+            }
+        });
+        if is_counted {
+            let counted = counters[..texts].iter().enumerate();
+            let counted = counted.filter(|(_, count)| **count > 0);
+            let counted = counted.map(|(code, &count)| (code as u32, u64::from(count)));
+            groups.codes = counted.collect();
+        } else {
+            of_many.sort_unstable();
+            let equal = of_many.chunk_by(|left, right| left == right);
+            groups.codes = equal.map(|codes| (codes[0], codes.len() as u64)).collect();
+        }
+        join_equal(&mut groups.values);
+        scratch.u32s.give(codes);
+        scratch.u32s.give(counters);
+        groups
+    }
+}
+
+/// Counts of values of all users.
 pub(crate) struct Groups {
     missing: u64,
     /// By code of the attribute's text, if it has any.
     by_code: Vec<u64>,
-    codes: Box<[u32; CHUNK_USERS]>,
-    /// Values that are no text, still to be counted.
-    gathered: Vec<Value>,
+    /// Values that are no text, still to be joined with those counted.
+    gathered: Vec<(Value, u64)>,
     /// In order, each value once.
     counted: Vec<(Value, u64)>,
 }
@@ -27,39 +93,25 @@ impl Groups {
         Self {
             missing: 0,
             by_code: vec![0; attribute.dictionary_len()],
-            codes: Pool::default().take(),
             gathered: Vec::new(),
             counted: Vec::new(),
         }
     }
 
-    /// Counts the users of a chunk; no words stand for nobody.
-    pub(crate) fn add(&mut self, attribute: &Attribute<'_>, chunk: ChunkId, users: &[u64]) {
-        let is_all_text = attribute.codes(chunk, &mut self.codes);
-        words::for_each(users, |user| {
-            let code = self.codes[user & (CHUNK_USERS - 1)] as usize;
-            if let Some(count) = self.by_code.get_mut(code) {
-                *count += 1;
-                return;
-            }
-            let value = if is_all_text {
-                None
-            } else {
-                attribute.value(chunk.first().0 + user as u32)
-            };
-            match value {
-                None => self.missing += 1,
-                Some(value) => self.gathered.push(owned(value)),
-            }
-        });
+    /// Adds the users of a chunk.
+    pub(crate) fn add(&mut self, mut groups: ChunkGroups) {
+        self.missing += groups.missing;
+        for (code, count) in groups.codes {
+            self.by_code[code as usize] += count;
+        }
+        self.gathered.append(&mut groups.values);
         if self.gathered.len() >= GATHERED_MIN.max(self.counted.len()) {
             self.count_gathered();
         }
     }
 
     fn count_gathered(&mut self) {
-        let gathered = self.gathered.drain(..).map(|value| (value, 1));
-        self.counted.extend(gathered);
+        self.counted.append(&mut self.gathered);
         join_equal(&mut self.counted);
     }
 

@@ -67,4 +67,5 @@ pub use one::{
 };
 pub use options::{ExecOptions, Kernels};
 pub use profile::{NodeProfile, Path, Profile};
+pub use scratch::Workers;
 pub use summary::{Summaries, SummaryPolicy};

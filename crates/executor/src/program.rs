@@ -1,5 +1,7 @@
 //! Plans bound to a data set: trees of conditions, equal conditions bound once.
 
+mod turns;
+
 use crate::attribute::AttributeCondition;
 use crate::condition::{
     Changed, Comparison, Held, MeasureCondition, OccurrenceCondition, Rank, Sequence,
@@ -23,12 +25,15 @@ use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
+use turns::{Turn, turns};
 
 /// Bound plans, to be run chunk by chunk.
 pub(crate) struct Program<'a> {
     dataset: &'a Dataset,
     options: ExecOptions,
     roots: Vec<Node<'a>>,
+    /// All roots, those next to one another that ask the same family: its answers are still near.
+    turns: Vec<Turn>,
     conditions: Vec<Bound<'a>>,
     families: Vec<Family<'a>>,
     nodes: usize,
@@ -211,6 +216,7 @@ impl<'a> Program<'a> {
         let program = Self {
             dataset,
             options: *options,
+            turns: turns(&roots, &conditions),
             roots,
             conditions,
             families,
@@ -258,7 +264,7 @@ impl<'a> Program<'a> {
                 None,
                 scratch,
                 |position, found| {
-                    counts[position] = words::count(found);
+                    counts[position] = schedule.machine().count_bits(found);
                 },
             )?;
             Ok(counts)
@@ -272,7 +278,7 @@ impl<'a> Program<'a> {
         Ok(totals)
     }
 
-    /// Calls `visit` with the position of each plan and its users in the chunk.
+    /// Calls `visit` with the position of each plan and its users in the chunk, in any order.
     pub(crate) fn run_chunk(
         &self,
         machine: Machine,
@@ -295,12 +301,15 @@ impl<'a> Program<'a> {
             universe,
         };
         let mut found = words::EMPTY;
-        for (position, root) in self.roots.iter().enumerate() {
-            worker.eval(root, &asked, scratch, &mut found);
+        for turn in &self.turns {
+            worker.eval(&self.roots[turn.root], &asked, scratch, &mut found);
             if let Some(failure) = scratch.failure.take() {
                 return Err(failure);
             }
-            visit(position, &found);
+            visit(turn.root, &found);
+            for &condition in &turn.last_asked {
+                scratch.answers.release(condition);
+            }
         }
         Ok(())
     }
@@ -500,6 +509,10 @@ impl Worker<'_, '_> {
             NodeKind::Everyone => *found = *wanted,
             NodeKind::Nobody => found.fill(0),
             NodeKind::And(parts) => {
+                if parts.iter().any(|part| self.is_known_nobody(part, scratch)) {
+                    found.fill(0);
+                    return;
+                }
                 *found = *wanted;
                 for part in parts {
                     if short_circuit && words::is_empty(found) {
@@ -589,6 +602,14 @@ impl Worker<'_, '_> {
         }
         let answer = scratch.answers.get(index)?;
         Some((answer, is_negated))
+    }
+
+    /// Whether a node was answered before, and nobody passes it.
+    fn is_known_nobody(&self, node: &Node<'_>, scratch: &Scratch) -> bool {
+        let program = self.program;
+        matches!(node.kind, NodeKind::Condition(index) if scratch.answers.is_nobody(index))
+            && program.options.short_circuit
+            && program.purpose != Purpose::Profile
     }
 
     /// Answers a condition that several nodes ask for, or all of its family, for everybody.

@@ -2,11 +2,12 @@
 
 use crate::control::Control;
 use crate::kernel::Machine;
-use crate::scratch::Scratch;
+use crate::profile::Tally;
+use crate::scratch::{Scratch, Workers};
 use crate::{EvalError, ExecOptions};
 use crowdset_types::ChunkId;
 use rayon::prelude::*;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Work below this stays on the caller's thread: a hand-over costs up to 30 µs.
 const PARALLEL_NANOS: u64 = 100_000;
@@ -35,14 +36,17 @@ pub(crate) struct Schedule {
     is_parallel: bool,
     /// Memory of workers that are between two tasks.
     idle: Mutex<Vec<Scratch>>,
+    /// Where it comes from, and goes to in the end.
+    workers: Workers,
 }
 
 impl Schedule {
-    pub(crate) fn new(options: ExecOptions) -> Self {
+    pub(crate) fn new(options: ExecOptions, workers: &Workers) -> Self {
         Self {
             machine: Machine::new(options.kernels),
             is_parallel: options.parallel,
             idle: Mutex::default(),
+            workers: workers.clone(),
         }
     }
 
@@ -50,9 +54,20 @@ impl Schedule {
         self.machine
     }
 
-    /// The memory of all workers, once they are done.
-    pub(crate) fn into_scratches(self) -> Vec<Scratch> {
-        self.idle.into_inner().unwrap_or_default()
+    /// Adds what all workers tallied, once they are done; also returns how many there were.
+    pub(crate) fn add_tallies(&self, totals: &mut [Tally]) -> usize {
+        let idle = self.idle();
+        for scratch in &*idle {
+            for (total, tally) in totals.iter_mut().zip(&scratch.tallies) {
+                total.add(tally);
+            }
+        }
+        idle.len()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        // What a panic left there is as good as any: memory with arbitrary content.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `f` for each chunk and returns the answers in order of chunks. The answers do not
@@ -65,22 +80,15 @@ impl Schedule {
     ) -> Result<Vec<R>, EvalError> {
         let meter = control.meter(work.chunks);
         let run = |chunks: std::ops::Range<usize>| -> Result<Vec<R>, EvalError> {
-            let mut scratch = self
-                .idle
-                .lock()
-                .map(|mut idle| idle.pop())
-                .ok()
-                .flatten()
-                .unwrap_or_default();
+            let idle = self.idle().pop();
+            let mut scratch = idle.unwrap_or_else(|| self.workers.take());
             let mut answers = Vec::with_capacity(chunks.len());
             for chunk in chunks {
                 meter.check()?;
                 answers.push(f(ChunkId(chunk as u32), &mut scratch)?);
                 meter.step();
             }
-            if let Ok(mut idle) = self.idle.lock() {
-                idle.push(scratch);
-            }
+            self.idle().push(scratch);
             Ok(answers)
         };
         let pool = control.pool();
@@ -112,6 +120,12 @@ impl Schedule {
     }
 }
 
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        self.workers.give(std::mem::take(&mut *self.idle()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +142,8 @@ mod tests {
             rows: 1 << 40,
             conditions: 1,
         };
-        Schedule::new(options).run(work, control, |chunk, scratch| {
+        let schedule = Schedule::new(options, &Workers::default());
+        schedule.run(work, control, |chunk, scratch| {
             // Memory of an earlier chunk must not show.
             let mut counts = scratch.u32s.take();
             counts.fill(chunk.0);

@@ -114,24 +114,12 @@ impl<'a> Selection<'a> {
 
     /// The rows of a chunk in the window; `None` if they are not kept.
     pub(crate) fn rows(&self, pass: &mut ChunkPass<'_>) -> Option<SelectedRows<'_>> {
-        let (machine, chunk) = (pass.machine, pass.chunk);
-        let make = || self.make(machine, chunk);
-        let Selected::Rows { numbers, users } = self.table.get_or_make(chunk, make)? else {
-            return None;
-        };
-        let range = if self.is_covered {
-            0..numbers.len()
+        let chunk = pass.chunk;
+        let all = self.all_rows(pass)?;
+        let rows = if self.is_covered {
+            all
         } else {
-            let place = |instant| {
-                let before = self.rows_before(chunk, instant);
-                numbers.partition_point(|number| *number <= before)
-            };
-            let from = place(self.window.from);
-            from..place(self.window.to).max(from)
-        };
-        let rows = SelectedRows {
-            numbers: &numbers[range.clone()],
-            users: &users[range],
+            self.rows_within(all, chunk, self.window)
         };
         pass.tally.rows += rows.users.len() as u64;
         pass.tally.bytes += size_of_val(rows.users) as u64;
@@ -139,6 +127,35 @@ impl<'a> Selection<'a> {
         let all = all.map(|(_, stream)| stream.chunk_rows(chunk).len());
         pass.tally.rows_skipped += (all.sum::<usize>() - rows.users.len()) as u64;
         Some(rows)
+    }
+
+    /// The rows of a chunk, whatever the window; `None` if they are not kept.
+    pub(crate) fn all_rows(&self, pass: &ChunkPass<'_>) -> Option<SelectedRows<'_>> {
+        let (machine, chunk) = (pass.machine, pass.chunk);
+        let make = || self.make(machine, chunk);
+        match self.table.get_or_make(chunk, make)? {
+            Selected::Rows { numbers, users } => Some(SelectedRows { numbers, users }),
+            Selected::TooMany => None,
+        }
+    }
+
+    /// Those of all rows of a chunk that lie in a range of time.
+    pub(crate) fn rows_within<'s>(
+        &self,
+        all: SelectedRows<'s>,
+        chunk: ChunkId,
+        range: TimeRange,
+    ) -> SelectedRows<'s> {
+        let place = |instant| {
+            let before = self.rows_before(chunk, instant);
+            all.numbers.partition_point(|number| *number <= before)
+        };
+        let from = place(range.from);
+        let range = from..place(range.to).max(from);
+        SelectedRows {
+            numbers: &all.numbers[range.clone()],
+            users: &all.users[range],
+        }
     }
 
     /// The number before that of the first row that a chunk has in a partition.

@@ -4,7 +4,7 @@
 
 use crowdset_executor::{
     Audience, Control, Dataset, ExecOptions, Kernels, ListSets, OneUser, PartitionHandle,
-    Summaries, SummaryPolicy, contains, count_many, evaluate, evaluate_many, profile,
+    Summaries, SummaryPolicy, Workers, contains, count_many, evaluate, evaluate_many, profile,
 };
 use crowdset_index::{Policy, TermGroup, TermIndex, TermIndexBuilder};
 use crowdset_query::{Plan, PlanKind, PlanOptions, plan};
@@ -261,6 +261,7 @@ fn dataset(data: &Data, cuts: &[i64]) -> Dataset {
             day_rows_min: 0,
             predicate_asks_min: 1 + (data.events.len() / 3 % 2) as u32,
         }),
+        workers: Workers::default(),
     }
 }
 

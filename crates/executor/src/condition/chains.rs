@@ -1,6 +1,7 @@
 //! Events of candidate users in order, and the chains of steps among them.
 
 use super::tie::TieMatcher;
+use crate::scratch::vec_bytes;
 use crate::words::{self, Words};
 use crowdset_types::{CHUNK_USERS, DurationMillis};
 
@@ -32,6 +33,15 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// What it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        vec_bytes(&self.users)
+            + vec_bytes(&self.incoming)
+            + vec_bytes(&self.events)
+            + vec_bytes(&self.starts)
+            + vec_bytes(&self.sets)
+    }
+
     /// Forgets all events and awaits those of a sequence of so many steps.
     pub(super) fn reset(&mut self, steps: usize) {
         self.len = 0;

@@ -14,6 +14,7 @@ use crate::events::{Events, Source};
 use crate::filter::Filter;
 use crate::kernel::{BLOCK, Code};
 use crate::pass::ChunkPass;
+use crate::scratch::vec_bytes;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
 use crowdset_types::{CHUNK_USERS, DurationMillis, TimeRange, TimestampMillis};
@@ -84,6 +85,15 @@ struct Run {
     memory: Vec<u64>,
     /// How many rows.
     len: usize,
+}
+
+impl Merging {
+    /// What it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let runs = [&self.run, &self.merged, &self.other];
+        let of_runs: usize = runs.iter().map(|run| vec_bytes(&run.memory)).sum();
+        of_runs + vec_bytes(&self.numbers) + vec_bytes(&self.open) + vec_bytes(&self.begins)
+    }
 }
 
 impl Run {

@@ -1,16 +1,18 @@
 //! Families of counts: who did at all, or so many times.
 
-use super::picked::PickedFeed;
+use super::picked::{PickedFeed, SelectedFeed};
 use super::watch::{CountTest, Watch};
 use super::windows::{Step, Walk};
 use super::{Member, Stops};
 use crate::EvalError;
+use crate::answered::Answered;
 use crate::condition::{NarrowTest, narrow};
 use crate::events::{Events, Source};
 use crate::filter::Filter;
+use crate::kernel::Machine;
 use crate::pass::ChunkPass;
 use crate::words::{self, Words};
-use crowdset_types::TimeRange;
+use crowdset_types::{CHUNK_USERS, TimeRange};
 
 /// Nanoseconds a row, and nanoseconds a test of all users of a chunk: measured, and rough.
 const BITS: (f64, f64) = (0.3, 50.0);
@@ -58,12 +60,13 @@ struct Stop {
 }
 
 /// A member's test.
-struct Asked {
+pub(super) struct Asked {
     condition: usize,
-    passing: Passing,
+    pub(super) passing: Passing,
 }
 
-enum Passing {
+/// Which counts pass.
+pub(super) enum Passing {
     Nobody,
     Everyone,
     /// Those with a row, or those without.
@@ -135,13 +138,9 @@ impl Counts {
     ) -> Result<Self, EvalError> {
         let mut asked = Vec::with_capacity(stops.windows.len());
         for positions in &stops.members {
-            let of_stop = positions.iter().map(|&position| {
-                let member = members[position];
-                Ok(Asked {
-                    condition: member.condition,
-                    passing: Passing::new(member.question.count_ranges()?),
-                })
-            });
+            let of_stop = positions
+                .iter()
+                .map(|&position| Asked::new(&members[position]));
             asked.push(of_stop.collect::<Result<Vec<_>, EvalError>>()?);
         }
         let tests = || asked.iter().flatten().map(|asked| &asked.passing);
@@ -205,6 +204,11 @@ impl Counts {
         pass: &mut ChunkPass<'_>,
         universe: &Words,
     ) {
+        let kept = events.selection();
+        if let Some((selection, rows)) = kept.and_then(|kept| Some((kept, kept.all_rows(pass)?))) {
+            self.eval(&SelectedFeed { selection, rows }, pass, universe);
+            return;
+        }
         if !self.is_picked {
             self.eval(events, pass, universe);
             return;
@@ -238,12 +242,7 @@ impl Counts {
                 feed.users(pass, range, &mut users);
             }
             for asked in asked {
-                asked.put(pass, universe, |passing, found| {
-                    if let Passing::Did { is_negated } = passing {
-                        *found = users;
-                        negate(found, *is_negated);
-                    }
-                });
+                asked.put_users(&users, &mut pass.scratch.answers, universe);
             }
         }
     }
@@ -262,15 +261,7 @@ impl Counts {
                 });
             }
             for asked in asked {
-                asked.put(pass, universe, |passing, found| match passing {
-                    Passing::Did { is_negated } => {
-                        machine.counters_within(&counters, 1, u8::MAX, *is_negated, found);
-                    }
-                    Passing::Narrow(NarrowTest { low, high, outside }) => {
-                        machine.counters_within(&counters, *low, *high, *outside, found);
-                    }
-                    _ => {}
-                });
+                asked.put_narrow(machine, &counters, &mut pass.scratch.answers, universe);
             }
         }
         pass.scratch.u8s.give(counters);
@@ -309,10 +300,15 @@ impl Counts {
                     }
                 });
             }
+            let watched = watch.as_mut().map(|watch| watch.reach(machine, &counters));
             for asked in asked {
-                asked.put(pass, universe, |passing, found| {
-                    if let Some(watch) = &mut watch {
-                        *found = *watch.reach(machine, &counters);
+                if let Some(None) = watched {
+                    pass.scratch.answers.put_nobody(asked.condition);
+                    continue;
+                }
+                asked.put(&mut pass.scratch.answers, universe, |passing, found| {
+                    if let Some(Some(users)) = watched {
+                        *found = *users;
                     } else if let Some(test) = passing.count_test() {
                         test.find(machine, &counters, found);
                     } else if let Passing::Ranges(ranges) = passing {
@@ -328,14 +324,50 @@ impl Counts {
 }
 
 impl Asked {
-    /// Keeps the answer; `find` adds the users that pass to an empty set.
+    pub(super) fn new(member: &Member<'_>) -> Result<Self, EvalError> {
+        Ok(Self {
+            condition: member.condition,
+            passing: Passing::new(member.question.count_ranges()?),
+        })
+    }
+
+    /// Keeps the answer, from the users that have any row.
+    pub(super) fn put_users(&self, users: &Words, answers: &mut Answered, universe: &Words) {
+        self.put(answers, universe, |passing, found| {
+            if let Passing::Did { is_negated } = passing {
+                *found = *users;
+                negate(found, *is_negated);
+            }
+        });
+    }
+
+    /// Keeps the answer, from counts up to 255.
+    pub(super) fn put_narrow(
+        &self,
+        machine: Machine,
+        counts: &[u8; CHUNK_USERS],
+        answers: &mut Answered,
+        universe: &Words,
+    ) {
+        self.put(answers, universe, |passing, found| match passing {
+            Passing::Did { is_negated } => {
+                machine.counters_within(counts, 1, u8::MAX, *is_negated, found);
+            }
+            Passing::Narrow(NarrowTest { low, high, outside }) => {
+                machine.counters_within(counts, *low, *high, *outside, found);
+            }
+            _ => {}
+        });
+    }
+
+    /// Keeps the answer; `find` writes the users that pass over an empty set.
     fn put(
         &self,
-        pass: &mut ChunkPass<'_>,
+        answers: &mut Answered,
         universe: &Words,
         find: impl FnOnce(&Passing, &mut Words),
     ) {
-        let found = pass.scratch.answers.put(self.condition);
+        let found = answers.put(self.condition);
         match &self.passing {
             Passing::Nobody => found.fill(0),
             Passing::Everyone => *found = *universe,

@@ -14,35 +14,41 @@
 //! the answers are kept until the chunk is left. A condition without relatives is no family: it can
 //! leave out users who no longer matter.
 
+mod classes;
 mod counts;
 mod followed;
 mod numbers;
 mod periods;
 mod picked;
 mod split;
+mod tallied;
 mod watch;
 mod windows;
 
 use crate::EvalError;
 use crate::condition::count_ranges;
 use crate::dataset::Binder;
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::pass::ChunkPass;
 use crate::words::Words;
+use classes::Candidate;
 use counts::Counts;
 use crowdset_query::{
     Aggregate, AnchorRelation, NumberTest, Operand, PeriodUnit, PlanAnchor, PlanAnchorInstant,
     PlanEvents, PlanKind, PlanLiteral, PlanMeasure, PlanPredicate, PlanTest, Position,
 };
+use crowdset_storage::Codes;
 use crowdset_types::{TimeRange, TimestampMillis};
 use hashbrown::HashMap;
 use numbers::Numbers;
 use periods::Periods;
 use split::Split;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use tallied::Tallied;
 
 pub(crate) use picked::Picks;
 pub(crate) use split::Sorted;
+pub(crate) use tallied::Tallies;
 
 /// Members of one walk.
 pub(crate) enum Family<'a> {
@@ -50,6 +56,7 @@ pub(crate) enum Family<'a> {
     Numbers(Numbers<'a>),
     Periods(Periods<'a>),
     Split(Split<'a>),
+    Tallied(Tallied<'a>),
 }
 
 /// A condition that may have relatives.
@@ -300,27 +307,24 @@ pub(crate) fn gather<'a>(
         }
         families.push(family);
     };
-    let mut by_property: HashMap<(&str, &str), Vec<split::Group<'_, 'a>>> = HashMap::new();
+    let mut properties: Vec<(&str, &str)> = Vec::new();
+    let mut by_property: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for (number, group) in groups.iter().enumerate() {
         if let Some(property) = group[0].question.split_by() {
-            by_property
-                .entry(property)
-                .or_default()
-                .push((number, group));
+            let alike = by_property.entry(property).or_insert_with(|| {
+                properties.push(property);
+                Vec::new()
+            });
+            alike.push(number);
         }
     }
     let mut is_taken = vec![false; groups.len()];
-    for alike in by_property.values() {
-        if alike.len() >= split::FILTERS_MIN
-            && let Some((split, taken)) = Split::bind(alike)?
-        {
+    for property in properties {
+        for (family, taken) in told_apart(&groups, &by_property[&property])? {
             for &group in &taken {
                 is_taken[group] = true;
             }
-            add(
-                Family::Split(split),
-                &mut taken.iter().map(|&group| &groups[group]),
-            );
+            add(family, &mut taken.iter().map(|&group| &groups[group]));
         }
     }
     for (group, is_taken) in groups.iter().zip(is_taken) {
@@ -332,6 +336,59 @@ pub(crate) fn gather<'a>(
         }
     }
     Ok((families, family_of))
+}
+
+/// Families of groups, each of one filter, that tell rows apart by the codes of one property; and which
+/// groups these are.
+fn told_apart<'a>(
+    groups: &[Vec<Member<'a>>],
+    alike: &[usize],
+) -> Result<Vec<(Family<'a>, Vec<usize>)>, EvalError> {
+    let mut families = Vec::new();
+    if alike.len() < tallied::FILTERS_MIN.min(split::FILTERS_MIN) {
+        return Ok(families);
+    }
+    let mut candidates: Vec<Candidate<'_, 'a>> = Vec::new();
+    let mut columns: HashMap<usize, &'a Codes> = HashMap::new();
+    for &group in alike {
+        let members = &groups[group];
+        let events = bind_events(members)?;
+        let is_known = |source: &events::Source<'a>| {
+            let codes = source.filter.codes().map(|test| test.codes);
+            codes.filter(|codes| match columns.get(&source.partition) {
+                // A column may have several parts.
+                Some(known) => std::ptr::eq(*known, *codes),
+                None => true,
+            })
+        };
+        let codes: Option<Vec<&'a Codes>> = events.sources.iter().map(is_known).collect();
+        // What the index answers needs no rows.
+        if let Some(codes) = codes
+            && !events.is_answered_by_index()
+        {
+            let partitions = events.sources.iter().map(|source| source.partition);
+            columns.extend(partitions.zip(codes));
+            let stops = Stops::new(members, &events);
+            candidates.push(Candidate {
+                group,
+                members,
+                events,
+                stops,
+            });
+        }
+    }
+    if let Some((tallied, places)) = Tallied::bind(&candidates)? {
+        let mut taken = Vec::with_capacity(places.len());
+        for place in places.into_iter().rev() {
+            taken.push(candidates.remove(place).group);
+        }
+        families.push((Family::Tallied(tallied), taken));
+    }
+    if let Some(split) = Split::bind(&candidates)? {
+        let taken = candidates.iter().map(|candidate| candidate.group);
+        families.push((Family::Split(split), taken.collect()));
+    }
+    Ok(families)
 }
 
 /// All events that a group's windows may hold.
@@ -354,7 +411,10 @@ impl<'a> Family<'a> {
     /// `None` if these conditions are better off alone.
     fn bind(members: &[Member<'a>]) -> Result<Option<Self>, EvalError> {
         let question = members[0].question;
-        let events = bind_events(members)?;
+        let mut events = bind_events(members)?;
+        if question.what == What::Count {
+            events = events.with_selection(question.binder, question.events);
+        }
         let stops = Stops::new(members, &events);
         Ok(match question.what {
             What::Count => {
@@ -379,6 +439,7 @@ impl<'a> Family<'a> {
             Self::Numbers(numbers) => numbers.cost_rows(),
             Self::Periods(periods) => periods.cost_rows(),
             Self::Split(split) => split.cost_rows(),
+            Self::Tallied(tallied) => tallied.cost_rows(),
         }
     }
 
@@ -389,6 +450,7 @@ impl<'a> Family<'a> {
             Self::Numbers(numbers) => numbers.eval(pass, universe),
             Self::Periods(periods) => periods.eval(pass, universe),
             Self::Split(split) => split.eval(pass, universe),
+            Self::Tallied(tallied) => tallied.eval(pass, universe),
         }
     }
 }

@@ -7,6 +7,8 @@ use super::counts::{Feed, VisitRows};
 use crate::events::{Events, Rows, SPARSE};
 use crate::kernel::Machine;
 use crate::pass::ChunkPass;
+use crate::scratch::vec_bytes;
+use crate::selection::{SelectedRows, Selection};
 use crate::words::Words;
 use crowdset_types::TimeRange;
 use std::ops::Range;
@@ -21,6 +23,11 @@ pub(crate) struct Picks {
 }
 
 impl Picks {
+    /// What they take.
+    pub(crate) fn bytes(&self) -> usize {
+        vec_bytes(&self.rows) + vec_bytes(&self.users) + vec_bytes(&self.starts)
+    }
+
     pub(super) fn pick(&mut self, events: &Events<'_>, pass: &mut ChunkPass<'_>) {
         let machine = pass.machine;
         self.rows.clear();
@@ -90,6 +97,36 @@ impl PickedFeed<'_, '_> {
             }
             visit(users);
         }
+    }
+}
+
+/// Rows that are kept as those of a family.
+pub(super) struct SelectedFeed<'f, 'a> {
+    pub(super) selection: &'f Selection<'a>,
+    /// All of the chunk.
+    pub(super) rows: SelectedRows<'f>,
+}
+
+impl SelectedFeed<'_, '_> {
+    fn users_of(&self, pass: &mut ChunkPass<'_>, range: TimeRange) -> &[u16] {
+        if range.is_empty() {
+            return &[];
+        }
+        let rows = self.selection.rows_within(self.rows, pass.chunk, range);
+        pass.tally.rows += rows.users.len() as u64;
+        pass.tally.bytes += size_of_val(rows.users) as u64;
+        rows.users
+    }
+}
+
+impl Feed for SelectedFeed<'_, '_> {
+    fn users(&self, pass: &mut ChunkPass<'_>, range: TimeRange, users: &mut Words) {
+        let machine = pass.machine;
+        machine.set_users(self.users_of(pass, range), users);
+    }
+
+    fn rows(&self, pass: &mut ChunkPass<'_>, range: TimeRange, visit: &mut VisitRows<'_>) {
+        visit(self.users_of(pass, range), None);
     }
 }
 

@@ -36,8 +36,9 @@ impl CountTest {
 /// The users who pass, while rows come and go.
 pub(super) struct Watch {
     test: CountTest,
-    /// Who passes, if that is known.
+    /// Who passes, if that is known, and how many they are.
     users: Words,
+    len: u32,
     is_known: bool,
     /// So many rows may still come and go until the next window.
     room: usize,
@@ -48,6 +49,7 @@ impl Watch {
         Self {
             test,
             users: words::EMPTY,
+            len: 0,
             is_known: false,
             room: MOVED_MAX,
         }
@@ -60,6 +62,7 @@ impl Watch {
         } = self.test;
         let passes = (low == 0) != is_outside;
         self.users.fill(if passes { u64::MAX } else { 0 });
+        self.len = if passes { CHUNK_USERS as u32 } else { 0 };
         self.is_known = true;
     }
 
@@ -105,18 +108,25 @@ impl Watch {
             counters[user] = count;
             let passes = (count.wrapping_sub(low) <= span) != is_outside;
             let (word, bit) = (&mut self.users[user / 64], user % 64);
+            let passed = (*word >> bit) as u32 & 1;
+            self.len = self.len + u32::from(passes) - passed;
             *word = *word & !(1 << bit) | u64::from(passes) << bit;
         }
     }
 
-    /// Who passes at the next window.
-    pub(super) fn reach(&mut self, machine: Machine, counters: &[u32; CHUNK_USERS]) -> &Words {
+    /// Who passes at the next window; `None` if nobody does.
+    pub(super) fn reach(
+        &mut self,
+        machine: Machine,
+        counters: &[u32; CHUNK_USERS],
+    ) -> Option<&Words> {
         if !self.is_known {
             self.test.find(machine, counters, &mut self.users);
+            self.len = machine.count_bits(&self.users) as u32;
             self.is_known = true;
         }
         self.room = MOVED_MAX;
-        &self.users
+        (self.len > 0).then_some(&self.users)
     }
 }
 
@@ -170,7 +180,9 @@ mod tests {
                 }
                 let mut expected = words::EMPTY;
                 test.find(machine, counters, &mut expected);
-                assert_eq!(*watch.reach(machine, counters), expected, "{test:?}");
+                let reached = watch.reach(machine, counters);
+                assert_eq!(*reached.unwrap_or(&words::EMPTY), expected, "{test:?}");
+                assert!(reached.is_none_or(|users| !words::is_empty(users)));
             }
         }
     }

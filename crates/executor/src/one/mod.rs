@@ -19,7 +19,6 @@ use crate::dataset::{Binder, Dataset, storage_table};
 use crate::kernel::Machine;
 use crate::program::{Program, Purpose};
 use crate::schedule::Schedule;
-use crate::scratch::Scratch;
 use crate::truth::{Truth, ValueRef, satisfies};
 use crate::words;
 use crate::{EvalError, ExecOptions};
@@ -339,7 +338,7 @@ impl<'a> Asked<'_, 'a> {
         let PlanKind::Rank { end, size, measure } = &node.kind else {
             return Ok(None);
         };
-        let schedule = Schedule::new(self.one.options);
+        let schedule = Schedule::new(self.one.options, &self.one.dataset.workers);
         let rank = Rank::bind(self.binder(), *end, *size, measure)?;
         Ok(Some(rank.place(
             self.user(),
@@ -365,7 +364,7 @@ impl<'a> Asked<'_, 'a> {
             node_count: 1,
         };
         let options = &self.one.options;
-        let schedule = Schedule::new(*options);
+        let schedule = Schedule::new(*options, &self.one.dataset.workers);
         let (program, _) = Program::new(
             self.one.dataset,
             &[&plan],
@@ -378,13 +377,15 @@ impl<'a> Asked<'_, 'a> {
         let mut wanted = words::EMPTY;
         words::set(&mut wanted, within);
         let mut is_in = false;
+        let mut scratch = self.one.dataset.workers.take();
         program.run_chunk(
             schedule.machine(),
             self.user().chunk(),
             Some(&wanted),
-            &mut Scratch::default(),
+            &mut scratch,
             |_, found| is_in = words::get(found, within),
         )?;
+        self.one.dataset.workers.give(vec![scratch]);
         Ok(is_in)
     }
 }
