@@ -700,17 +700,15 @@ impl Source<'_> {
         latest: &mut [i64; CHUNK_USERS],
     ) {
         let times = self.stream.times();
-        for start in (0..rows.users.len()).step_by(BLOCK) {
-            let end = rows.users.len().min(start + BLOCK);
-            let mask = rows
-                .mask
-                .map_or(&[1; BLOCK][..end - start], |mask| &mask[start..end]);
-            let range = rows.range.start + start..rows.range.start + end;
-            let users = &rows.users[start..end];
+        let Some(mask) = rows.mask else {
             with_offsets!(times.offsets, offsets => {
-                machine.max_codes(users, mask, &offsets[range], times.base, 1, latest);
+                machine.max_offsets(rows.users, &offsets[rows.range.clone()], times.base, latest);
             });
-        }
+            return;
+        };
+        with_offsets!(times.offsets, offsets => {
+            machine.max_codes(rows.users, mask, &offsets[rows.range.clone()], times.base, 1, latest);
+        });
     }
 
     /// Writes 1 for each row that passes the filter and lies in its user's own window. At most

@@ -235,6 +235,44 @@ kernels! {
         }
     }
 
+    /// How many of the users are in all of the sets; of a set with all ones beside it the complement is
+    /// meant.
+    fn count_all as CountAll(users: &'k Words, others: &'k [(&'k Words, u64)]) -> u64 {
+        let mut count = 0;
+        for (place, users) in users.as_chunks::<32>().0.iter().enumerate() {
+            let mut all = *users;
+            for (other, flip) in others {
+                for (all, other) in all.iter_mut().zip(&other.as_chunks::<32>().0[place]) {
+                    *all &= other ^ flip;
+                }
+            }
+            count += all.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
+        }
+        count
+    }
+
+    /// Adds each row's user to the set of the class of the row's code.
+    fn set_users_by_code as SetUsersByCode<T>(users: &'k [u16], codes: &'k [T], classes: &'k [u16], sets: &'k mut [u64]) {
+        for (&user, &code) in users.iter().zip(codes) {
+            let (user, class) = (slot(user), classes.get(code.widen() as usize));
+            let place = class.map_or(0, |&class| class as usize * CHUNK_WORDS) + user / 64;
+            if let Some(word) = sets.get_mut(place) {
+                *word |= 1 << (user % 64);
+            }
+        }
+    }
+
+    /// Counts rows per class of the row's code and user, up to 255.
+    fn count_u8_by_code as CountU8ByCode<T>(users: &'k [u16], codes: &'k [T], classes: &'k [u16], counters: &'k mut [u8]) {
+        for (&user, &code) in users.iter().zip(codes) {
+            let class = classes.get(code.widen() as usize);
+            let place = class.map_or(0, |&class| class as usize * CHUNK_USERS) + slot(user);
+            if let Some(counter) = counters.get_mut(place) {
+                *counter = counter.saturating_add(1);
+            }
+        }
+    }
+
     /// Adds counters to others, up to 255.
     fn add_u8 as AddU8(more: &'k [u8; CHUNK_USERS], counters: &'k mut [u8; CHUNK_USERS]) {
         for (counter, more) in counters.iter_mut().zip(more) {
@@ -386,6 +424,14 @@ kernels! {
         }
     }
 
+    /// The largest `base + code` per user.
+    fn max_offsets as MaxOffsets<T>(users: &'k [u16], offsets: &'k [T], base: i64, best: &'k mut [i64; CHUNK_USERS]) {
+        for (&user, &offset) in users.iter().zip(offsets) {
+            let best = &mut best[slot(user)];
+            *best = base.wrapping_add(offset.widen() as i64).max(*best);
+        }
+    }
+
     /// The largest.
     fn max_codes as MaxCodes<T>(users: &'k [u16], mask: &'k [u8], codes: &'k [T], base: i64, factor: i64, best: &'k mut [i64; CHUNK_USERS]) {
         for ((&user, &mask), &code) in users.iter().zip(mask).zip(codes) {
@@ -449,14 +495,8 @@ kernels! {
     /// The users whose counter lies in `low..=high`, or, with `outside`, those whose does not.
     fn counters_within as CountersWithin[simd](counters: &'k [u8; CHUNK_USERS], low: u8, high: u8, outside: bool, words: &'k mut Words) {
         let (span, flip) = (high - low, if outside { u64::MAX } else { 0 });
-        for (words, counters) in blocks(words, counters) {
-            let mut flags = [0_u8; BLOCK];
-            for (flag, counter) in flags.iter_mut().zip(counters) {
-                *flag = u8::from(counter.wrapping_sub(low) <= span);
-            }
-            for (word, flags) in words.iter_mut().zip(flags.as_chunks::<64>().0) {
-                *word = pack_sixty_four(simd, flags) ^ flip;
-            }
+        for (word, counters) in words.iter_mut().zip(counters.as_chunks::<64>().0) {
+            *word = within_u8(simd, counters, low, span) ^ flip;
         }
     }
 
@@ -474,12 +514,12 @@ kernels! {
 
     /// The users whose number lies in `low..=high` are added.
     fn or_i64_within as OrI64Within[simd](values: &'k [i64; CHUNK_USERS], low: i64, high: i64, words: &'k mut Words) {
-        for (words, values) in blocks(words, values) {
-            let mut flags = [0_u8; BLOCK];
-            for (flag, &value) in flags.iter_mut().zip(values) {
-                *flag = u8::from(low <= value) & u8::from(value <= high);
+        for (word, values) in words.iter_mut().zip(values.as_chunks::<64>().0) {
+            let mut bits = 0;
+            for (place, values) in values.as_chunks::<4>().0.iter().enumerate() {
+                bits |= within_i64(simd, values, low, high) << (4 * place);
             }
-            or_packed(simd, &flags, words);
+            *word |= bits;
         }
     }
 }
@@ -543,6 +583,62 @@ fn pack_sixty_four<S: Simd>(simd: S, flags: &[u8; 64]) -> u64 {
         word |= pack_eight(*eight) << (8 * byte);
     }
     word
+}
+
+/// A bit for each of the counters that lie in `low..=low + span`.
+#[inline(always)]
+fn within_u8<S: Simd>(simd: S, counters: &[u8; 64], low: u8, span: u8) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = (&simd as &dyn std::any::Any).downcast_ref::<pulp::x86::V3>() {
+        let [first, second]: [std::arch::x86_64::__m256i; 2] = pulp::bytemuck::cast(*counters);
+        let (lows, spans) = (
+            simd.avx._mm256_set1_epi8(low.cast_signed()),
+            simd.avx._mm256_set1_epi8(span.cast_signed()),
+        );
+        let first = simd.avx2._mm256_sub_epi8(first, lows);
+        let second = simd.avx2._mm256_sub_epi8(second, lows);
+        let first = simd
+            .avx2
+            ._mm256_cmpeq_epi8(simd.avx2._mm256_min_epu8(first, spans), first);
+        let second = simd
+            .avx2
+            ._mm256_cmpeq_epi8(simd.avx2._mm256_min_epu8(second, spans), second);
+        let first = simd.avx2._mm256_movemask_epi8(first).cast_unsigned();
+        let second = simd.avx2._mm256_movemask_epi8(second).cast_unsigned();
+        return u64::from(first) | u64::from(second) << 32;
+    }
+    let mut flags = [0; 64];
+    for (flag, counter) in flags.iter_mut().zip(counters) {
+        *flag = u8::from(counter.wrapping_sub(low) <= span);
+    }
+    pack_sixty_four(simd, &flags)
+}
+
+/// A bit for each of the values that lie in `low..=high`.
+#[inline(always)]
+fn within_i64<S: Simd>(simd: S, values: &[i64; 4], low: i64, high: i64) -> u64 {
+    let _ = simd;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = (&simd as &dyn std::any::Any).downcast_ref::<pulp::x86::V3>() {
+        let values: std::arch::x86_64::__m256i = pulp::bytemuck::cast(*values);
+        let below = simd
+            .avx2
+            ._mm256_cmpgt_epi64(simd.avx._mm256_set1_epi64x(low), values);
+        let above = simd
+            .avx2
+            ._mm256_cmpgt_epi64(values, simd.avx._mm256_set1_epi64x(high));
+        let outside = simd.avx2._mm256_or_si256(below, above);
+        let outside = simd
+            .avx
+            ._mm256_movemask_pd(pulp::bytemuck::cast(outside))
+            .cast_unsigned();
+        return u64::from(outside ^ 0b1111);
+    }
+    let mut bits = 0;
+    for (place, &value) in values.iter().enumerate() {
+        bits |= u64::from(u8::from(low <= value) & u8::from(value <= high)) << place;
+    }
+    bits
 }
 
 #[cfg(test)]

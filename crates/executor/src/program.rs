@@ -1,5 +1,6 @@
 //! Plans bound to a data set: trees of conditions, equal conditions bound once.
 
+mod counting;
 mod turns;
 
 use crate::attribute::AttributeCondition;
@@ -25,15 +26,14 @@ use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
-use turns::{Turn, turns};
+use turns::Turns;
 
 /// Bound plans, to be run chunk by chunk.
 pub(crate) struct Program<'a> {
     dataset: &'a Dataset,
     options: ExecOptions,
     roots: Vec<Node<'a>>,
-    /// All roots, those next to one another that ask the same family: its answers are still near.
-    turns: Vec<Turn>,
+    turns: Turns,
     conditions: Vec<Bound<'a>>,
     families: Vec<Family<'a>>,
     nodes: usize,
@@ -216,7 +216,7 @@ impl<'a> Program<'a> {
         let program = Self {
             dataset,
             options: *options,
-            turns: turns(&roots, &conditions),
+            turns: Turns::new(&roots, &conditions),
             roots,
             conditions,
             families,
@@ -257,16 +257,12 @@ impl<'a> Program<'a> {
         control: &Control,
     ) -> Result<Vec<u64>, EvalError> {
         let of_chunks = schedule.run(self.work(), control, |chunk, scratch| {
+            let worker = self.worker(schedule.machine(), chunk, scratch);
             let mut counts = vec![0; self.roots.len()];
-            self.run_chunk(
-                schedule.machine(),
-                chunk,
-                None,
-                scratch,
-                |position, found| {
-                    counts[position] = schedule.machine().count_bits(found);
-                },
-            )?;
+            for (root, parts, last_asked) in self.turns.iter() {
+                counts[root] = worker.count(&self.roots[root], parts, scratch);
+                end_turn(last_asked, scratch)?;
+            }
             Ok(counts)
         })?;
         let mut totals = vec![0; self.roots.len()];
@@ -287,31 +283,31 @@ impl<'a> Program<'a> {
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Words),
     ) -> Result<(), EvalError> {
-        self.prepare(scratch);
-        let mut universe = words::EMPTY;
-        universe.copy_from_slice(self.dataset.users.universe(chunk));
-        let mut asked = universe;
+        let worker = self.worker(machine, chunk, scratch);
+        let mut asked = worker.universe;
         if let Some(wanted) = wanted {
             words::and(&mut asked, wanted);
         }
-        let worker = Worker {
+        let mut found = words::EMPTY;
+        for (root, _, last_asked) in self.turns.iter() {
+            worker.eval(&self.roots[root], &asked, scratch, &mut found);
+            visit(root, &found);
+            end_turn(last_asked, scratch)?;
+        }
+        Ok(())
+    }
+
+    /// The evaluation of a chunk.
+    fn worker(&self, machine: Machine, chunk: ChunkId, scratch: &mut Scratch) -> Worker<'_, 'a> {
+        self.prepare(scratch);
+        let mut universe = words::EMPTY;
+        universe.copy_from_slice(self.dataset.users.universe(chunk));
+        Worker {
             program: self,
             machine,
             chunk,
             universe,
-        };
-        let mut found = words::EMPTY;
-        for turn in &self.turns {
-            worker.eval(&self.roots[turn.root], &asked, scratch, &mut found);
-            if let Some(failure) = scratch.failure.take() {
-                return Err(failure);
-            }
-            visit(turn.root, &found);
-            for &condition in &turn.last_asked {
-                scratch.answers.release(condition);
-            }
         }
-        Ok(())
     }
 
     /// Each node of the plans and how it was answered, in order of tallies.
@@ -337,6 +333,14 @@ impl<'a> Program<'a> {
         let in_order = paths.into_iter();
         in_order.map(|(_, plan, path)| (plan, path)).collect()
     }
+}
+
+/// To be called after each root: `last_asked` are the conditions that no other asks for.
+fn end_turn(last_asked: &[usize], scratch: &mut Scratch) -> Result<(), EvalError> {
+    for &condition in last_asked {
+        scratch.answers.release(condition);
+    }
+    scratch.failure.take().map_or(Ok(()), Err)
 }
 
 fn bind_condition<'a>(binder: Binder<'a>, kind: &'a PlanKind) -> Result<Condition<'a>, EvalError> {
@@ -587,21 +591,12 @@ impl Worker<'_, '_> {
         if program.purpose == Purpose::Profile || !program.options.short_circuit {
             return None;
         }
-        let (node, is_negated) = match &node.kind {
-            NodeKind::Not(part) => (&**part, true),
-            _ => (node, false),
-        };
-        let NodeKind::Condition(index) = node.kind else {
-            return None;
-        };
-        if !program.conditions[index].is_shared {
-            return None;
+        let part = node.part(&program.conditions)?;
+        if scratch.answers.get(part.condition).is_none() {
+            self.answer(part.condition, part.slot, scratch);
         }
-        if scratch.answers.get(index).is_none() {
-            self.answer(index, node.slot, scratch);
-        }
-        let answer = scratch.answers.get(index)?;
-        Some((answer, is_negated))
+        let answer = scratch.answers.get(part.condition)?;
+        Some((answer, part.is_negated))
     }
 
     /// Whether a node was answered before, and nobody passes it.

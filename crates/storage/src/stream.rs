@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::OnceLock;
 
+/// Rows are looked for so far from where they are expected, and then twice as far each time.
+const GALLOP: usize = 16;
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StreamMeta {
     pub(crate) name: String,
@@ -233,12 +236,18 @@ impl Stream {
         let slot = ((offset - self.first) >> self.shift) as usize;
         let at = chunk.index() * self.slots + slot;
         let (low, high) = (self.starts[at] as usize, self.starts[at + 1] as usize);
+        // The share of the slot that lies before the instant.
+        let into = (offset - self.first) & ((1 << self.shift) - 1);
+        let guess = (into as f64 / (1_u64 << self.shift) as f64 * (high - low) as f64) as usize;
         low + match &self.times {
             // Every offset of the stream fits into 32 bits, and the instant lies inside its span.
             OwnedOffsets::U32(times) => {
-                times[low..high].partition_point(|time| *time < offset as u32)
+                let offset = offset as u32;
+                partition_point_near(&times[low..high], guess, |time| *time < offset)
             }
-            OwnedOffsets::U64(times) => times[low..high].partition_point(|time| *time < offset),
+            OwnedOffsets::U64(times) => {
+                partition_point_near(&times[low..high], guess, |time| *time < offset)
+            }
         }
     }
 
@@ -312,6 +321,31 @@ impl Stream {
     }
 }
 
+/// The first place from which on the predicate is false, looked for around a guess: rows of a slot are
+/// spread evenly, more or less, so that few other lines of memory are read than that of the answer.
+fn partition_point_near<T>(values: &[T], guess: usize, is_before: impl Fn(&T) -> bool) -> usize {
+    let (mut low, mut high) = (0, values.len());
+    let mut at = guess.min(high);
+    let mut step = GALLOP;
+    if at < high && is_before(&values[at]) {
+        while at < high && is_before(&values[at]) {
+            low = at + 1;
+            at += step;
+            step *= 2;
+        }
+        high = high.min(at);
+    } else {
+        high = at;
+        while at > 0 && !is_before(&values[at - 1]) {
+            high = at - 1;
+            at = high.saturating_sub(step);
+            step *= 2;
+        }
+        low = at;
+    }
+    low + values[low..high].partition_point(is_before)
+}
+
 /// One property of a stream.
 #[derive(Debug)]
 pub struct Property {
@@ -363,5 +397,24 @@ impl Property {
     /// [`Damaged`] names the section.
     pub fn column(&self) -> Result<&Column, Damaged> {
         self.column.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_guess_leads_to_the_same_place() {
+        for len in [0, 1, 2, 15, 16, 17, 100] {
+            let values: Vec<usize> = (0..len).map(|value| value / 3).collect();
+            for bound in 0..=len {
+                let expected = values.partition_point(|value| *value < bound);
+                for guess in 0..=len + 1 {
+                    let found = partition_point_near(&values, guess, |value| *value < bound);
+                    assert_eq!(found, expected, "{bound} of {len} from {guess}");
+                }
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::{Member, Stops};
 use crate::events::{self, Events};
 use crate::filter::CodeTest;
-use crate::kernel::Code;
+use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::widths::with_codes;
 use crowdset_storage::{Bits, Codes, Stream};
@@ -43,9 +43,9 @@ pub(super) struct Source<'a> {
 
 /// The class of each code.
 struct Classes {
-    /// Of small codes, one each.
+    /// Of all codes that there may be, if they are narrow.
     table: Vec<u16>,
-    /// Where other classes begin, ascending, and which; used beyond the table.
+    /// Where other classes begin, ascending, and which; used without a table.
     cuts: Vec<u64>,
     of_cuts: Vec<u16>,
 }
@@ -127,6 +127,45 @@ impl<'a> Source<'a> {
         pass.tally.bytes += rows as u64 * (2 + self.codes.width() as u64);
     }
 
+    /// Adds the user of each row to the set of its class.
+    pub(super) fn set_users(&self, machine: Machine, rows: Range<usize>, sets: &mut [u64]) {
+        let users = &self.stream.users()[rows.clone()];
+        if let (Some(table), None) = (self.classes.table(), self.presence) {
+            with_codes!(self.codes, codes => {
+                machine.set_users_by_code(users, &codes[rows], table, sets);
+            });
+        } else {
+            self.in_blocks(rows, |block, classes| {
+                machine.set_users_by_class(&users[block], classes, sets);
+            });
+        }
+    }
+
+    /// Counts each row for its class and user, up to 255.
+    pub(super) fn count_users(&self, machine: Machine, rows: Range<usize>, counters: &mut [u8]) {
+        let users = &self.stream.users()[rows.clone()];
+        if let (Some(table), None) = (self.classes.table(), self.presence) {
+            with_codes!(self.codes, codes => {
+                machine.count_u8_by_code(users, &codes[rows], table, counters);
+            });
+        } else {
+            self.in_blocks(rows, |block, classes| {
+                machine.count_u8_by_class(&users[block], classes, counters);
+            });
+        }
+    }
+
+    /// Hands out places of rows among all of them, and their classes.
+    fn in_blocks(&self, rows: Range<usize>, mut visit: impl FnMut(Range<usize>, &[u16])) {
+        let mut classes = [0; BLOCK];
+        for start in rows.clone().step_by(BLOCK) {
+            let block = start..rows.end.min(start + BLOCK);
+            let classes = &mut classes[..block.len()];
+            self.classes(block.clone(), classes);
+            visit(block.start - rows.start..block.end - rows.start, classes);
+        }
+    }
+
     /// Writes the class of each row.
     pub(super) fn classes(&self, rows: Range<usize>, classes: &mut [u16]) {
         with_codes!(self.codes, codes => self.classes.find(&codes[rows.clone()], classes));
@@ -185,19 +224,15 @@ impl Classes {
             let next = u16::try_from(known.classes.len()).ok()?;
             of_cuts.push(*known.classes.entry_ref(passing).or_insert(next));
         }
-        // Codes from the last cut on are all alike.
-        let is_small = matches!(codes, Codes::U8(_) | Codes::U16(_));
-        let table_len = if is_small {
-            cuts.last().map_or(0, |&cut| cut.min(1 << 16))
-        } else {
-            0
+        let table_len = match codes {
+            Codes::U8(_) => 1 << 8,
+            Codes::U16(_) => 1 << 16,
+            Codes::U32(_) | Codes::U64(_) => 0,
         };
-        let mut table = Vec::with_capacity(table_len as usize);
+        let mut table = Vec::with_capacity(table_len);
         for (place, &class) in of_cuts.iter().enumerate() {
-            let end = cuts
-                .get(place + 1)
-                .map_or(table_len, |&end| end.min(table_len));
-            table.resize(end as usize, class);
+            let end = cuts.get(place + 1).map(|&end| end as usize);
+            table.resize(end.unwrap_or(table_len).min(table_len), class);
         }
         Some(Self {
             table,
@@ -206,21 +241,25 @@ impl Classes {
         })
     }
 
+    fn table(&self) -> Option<&[u16]> {
+        (!self.table.is_empty()).then_some(&self.table)
+    }
+
     fn find<T: Code>(&self, codes: &[T], classes: &mut [u16]) {
-        let last = self.of_cuts.last().copied().unwrap_or(0);
-        if self.table.is_empty() {
+        // Tables as long as there are codes need no check whether a code is in them.
+        if let Some(table) = self.table.as_array::<{ 1 << 8 }>() {
+            for (class, code) in classes.iter_mut().zip(codes) {
+                *class = table[code.widen() as usize & 0xff];
+            }
+        } else if let Some(table) = self.table.as_array::<{ 1 << 16 }>() {
+            for (class, code) in classes.iter_mut().zip(codes) {
+                *class = table[code.widen() as usize & 0xffff];
+            }
+        } else {
             for (class, code) in classes.iter_mut().zip(codes) {
                 let code = code.widen();
                 // The first cut is 0.
                 *class = self.of_cuts[self.cuts.partition_point(|&cut| cut <= code) - 1];
-            }
-        } else {
-            for (class, code) in classes.iter_mut().zip(codes) {
-                *class = self
-                    .table
-                    .get(code.widen() as usize)
-                    .copied()
-                    .unwrap_or(last);
             }
         }
     }

@@ -311,7 +311,11 @@ impl Counts {
                         *found = *users;
                     } else if let Some(test) = passing.count_test() {
                         test.find(machine, &counters, found);
-                    } else if let Passing::Ranges(ranges) = passing {
+                    } else {
+                        found.fill(0);
+                        let Passing::Ranges(ranges) = passing else {
+                            return;
+                        };
                         for &(low, high) in ranges {
                             machine.or_u32_within(&counters, low as u32, high as u32, found);
                         }
@@ -333,11 +337,12 @@ impl Asked {
 
     /// Keeps the answer, from the users that have any row.
     pub(super) fn put_users(&self, users: &Words, answers: &mut Answered, universe: &Words) {
-        self.put(answers, universe, |passing, found| {
-            if let Passing::Did { is_negated } = passing {
+        self.put(answers, universe, |passing, found| match passing {
+            Passing::Did { is_negated } => {
                 *found = *users;
                 negate(found, *is_negated);
             }
+            _ => found.fill(0),
         });
     }
 
@@ -356,11 +361,11 @@ impl Asked {
             Passing::Narrow(NarrowTest { low, high, outside }) => {
                 machine.counters_within(counts, *low, *high, *outside, found);
             }
-            _ => {}
+            _ => found.fill(0),
         });
     }
 
-    /// Keeps the answer; `find` writes the users that pass over an empty set.
+    /// Keeps the answer; `find` writes the users that pass over a set that may be anything.
     fn put(
         &self,
         answers: &mut Answered,
@@ -372,7 +377,6 @@ impl Asked {
             Passing::Nobody => found.fill(0),
             Passing::Everyone => *found = *universe,
             passing => {
-                found.fill(0);
                 find(passing, found);
                 words::and(found, universe);
             }

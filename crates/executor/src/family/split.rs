@@ -25,7 +25,7 @@ use crowdset_types::TimeRange;
 pub(super) const FILTERS_MIN: usize = 8;
 
 /// Nanoseconds a row: to sort it into its class, and to ask it whether it passes one filter.
-const SORT: f64 = 4.0;
+pub(super) const SORT: f64 = 4.0;
 pub(super) const ASK: f64 = 0.45;
 
 /// Families about rows of one event, told apart by one property.

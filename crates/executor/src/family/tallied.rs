@@ -9,21 +9,22 @@
 //! ```
 
 use super::What;
-use super::classes::{Candidate, Classified};
+use super::classes::{Candidate, Classified, Source};
 use super::counts::{Asked, Passing};
-use super::split::ASK;
+use super::split::{ASK, SORT};
 use crate::EvalError;
-use crate::kernel::BLOCK;
 use crate::pass::ChunkPass;
 use crate::scratch::vec_bytes;
 use crate::words::{self, Words};
 use crowdset_types::{CHUNK_USERS, TimeRange, TimestampMillis};
+use std::ops::Range;
 
 /// Fewer filters are asked one by one.
 pub(super) const FILTERS_MIN: usize = 4;
 
-/// Nanoseconds to find a row's class and to count it.
+/// Nanoseconds to find a row's class and to count it, and to add the counters of a class to others.
 const COUNT: f64 = 1.5;
+const ADD: f64 = 300.0;
 
 /// Counters that do not fit into the second level of cache are slower than sorting rows.
 const BYTES_MAX: usize = 512 << 10;
@@ -117,7 +118,19 @@ impl<'a> Tallied<'a> {
         } else {
             size_of::<Words>()
         };
-        if rows.len * of_class > BYTES_MAX {
+        let adds = asked
+            .iter()
+            .map(|(_, place, _)| rows.of_filters[*place].len().saturating_sub(1))
+            .sum::<usize>();
+        let chunks = filters[0].members[0].question.binder.dataset.users.chunks();
+        let adding = if is_counted {
+            adds as f64 * ADD * chunks as f64
+        } else {
+            0.0
+        };
+        // Ranges that lie within one another have many classes: better sort their rows.
+        let sorting = rows.cost_rows() as f64 * (SORT - COUNT);
+        if rows.len * of_class > BYTES_MAX || adding > sorting {
             return Ok(None);
         }
         asked.sort_by_key(|&(from, place, _)| (std::cmp::Reverse(from), place));
@@ -171,15 +184,19 @@ impl<'a> Tallied<'a> {
         counts.resize(self.rows.len, [0; CHUNK_USERS]);
         let mut sum = pass.scratch.u8s.take();
         for stop in &self.stops {
-            self.enter(stop.enter, pass, |users, classes| {
-                machine.count_u8_by_class(users, classes, counts.as_flattened_mut());
+            self.enter(stop.enter, pass, |source, rows| {
+                source.count_users(machine, rows, counts.as_flattened_mut());
             });
             for (filter, asked) in &stop.asked {
                 let of_filter = match self.rows.of_filters[*filter][..] {
                     [class] => &counts[usize::from(class)],
-                    ref classes => {
+                    [] => {
                         sum.fill(0);
-                        for &class in classes {
+                        &*sum
+                    }
+                    [first, ref others @ ..] => {
+                        sum.copy_from_slice(&counts[usize::from(first)]);
+                        for &class in others {
                             machine.add_u8(&counts[usize::from(class)], &mut sum);
                         }
                         &*sum
@@ -198,8 +215,8 @@ impl<'a> Tallied<'a> {
         of_classes.clear();
         of_classes.resize(self.rows.len, words::EMPTY);
         for stop in &self.stops {
-            self.enter(stop.enter, pass, |users, classes| {
-                machine.set_users_by_class(users, classes, of_classes.as_flattened_mut());
+            self.enter(stop.enter, pass, |source, rows| {
+                source.set_users(machine, rows, of_classes.as_flattened_mut());
             });
             for (filter, asked) in &stop.asked {
                 let mut users = words::EMPTY;
@@ -213,26 +230,18 @@ impl<'a> Tallied<'a> {
         }
     }
 
-    /// Hands out the users of rows of a range of time, and their classes.
+    /// Hands out the rows of a range of time.
     fn enter(
         &self,
         range: TimeRange,
         pass: &mut ChunkPass<'_>,
-        mut visit: impl FnMut(&[u16], &[u16]),
+        mut visit: impl FnMut(&Source<'a>, Range<usize>),
     ) {
-        let mut classes = [0; BLOCK];
         for source in &self.rows.sources {
-            if range.intersection(source.stream.span()).is_empty() {
-                continue;
-            }
-            let rows = source.stream.rows_in(pass.chunk, range);
-            source.read(pass, rows.len());
-            let users = source.stream.users();
-            for start in rows.clone().step_by(BLOCK) {
-                let block = start..rows.end.min(start + BLOCK);
-                let classes = &mut classes[..block.len()];
-                source.classes(block.clone(), classes);
-                visit(&users[block], classes);
+            if !range.intersection(source.stream.span()).is_empty() {
+                let rows = source.stream.rows_in(pass.chunk, range);
+                source.read(pass, rows.len());
+                visit(source, rows);
             }
         }
     }

@@ -1,0 +1,63 @@
+//! How many users a root selects: most roots of many segments are conditions that families answer, and
+//! some of them joined with `and`. Counted at once, their users are never written down.
+
+use super::turns::Part;
+use super::{Node, Purpose, Worker};
+use crate::scratch::Scratch;
+use crate::words;
+
+/// A root of more parts is evaluated.
+const PARTS_MAX: usize = 8;
+
+impl Worker<'_, '_> {
+    /// How many users of the chunk the root selects; `parts`: what it joins, if that is nothing but kept
+    /// answers.
+    pub(super) fn count(
+        &self,
+        root: &Node<'_>,
+        parts: Option<&[Part]>,
+        scratch: &mut Scratch,
+    ) -> u64 {
+        let options = &self.program.options;
+        let is_counted = options.short_circuit && self.program.purpose != Purpose::Profile;
+        match parts {
+            Some(parts) if is_counted && parts.len() <= PARTS_MAX => {
+                self.count_answers(parts, scratch)
+            }
+            _ => {
+                let mut found = words::EMPTY;
+                self.eval(root, &self.universe, scratch, &mut found);
+                self.machine.count_bits(&found)
+            }
+        }
+    }
+
+    fn count_answers(&self, parts: &[Part], scratch: &mut Scratch) -> u64 {
+        let is_nobody = |part: &Part| !part.is_negated && scratch.answers.is_nobody(part.condition);
+        if parts.iter().any(is_nobody) {
+            return 0;
+        }
+        for (place, part) in parts.iter().enumerate() {
+            if scratch.answers.get(part.condition).is_none() {
+                // It need not be answered where the others leave nobody.
+                if place > 0 && self.count_all(&parts[..place], scratch) == 0 {
+                    return 0;
+                }
+                self.answer(part.condition, part.slot, scratch);
+            }
+        }
+        self.count_all(parts, scratch)
+    }
+
+    /// How many users pass all of some conditions, which are answered.
+    fn count_all(&self, parts: &[Part], scratch: &Scratch) -> u64 {
+        let mut answers = [(&words::EMPTY, 0); PARTS_MAX];
+        for (answer, part) in answers.iter_mut().zip(parts) {
+            let of_condition = scratch.answers.get(part.condition);
+            let flip = if part.is_negated { u64::MAX } else { 0 };
+            *answer = (of_condition.unwrap_or(&words::EMPTY), flip);
+        }
+        let answers = &answers[..parts.len()];
+        self.machine.count_all(&self.universe, answers)
+    }
+}
