@@ -7,6 +7,7 @@ use crowdset::arrow::array::{
 };
 use crowdset::arrow::datatypes::Schema;
 use crowdset::{AsOf, Engine, LoadError, LoadOptions, LoadReport, OnBadRow, Segment, Tables};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -66,8 +67,12 @@ fn users(rows: &[(&str, &str)]) -> RecordBatch {
 }
 
 fn members(engine: &Engine, segment: &str) -> Vec<String> {
+    members_at(engine, segment, AsOf::now())
+}
+
+fn members_at(engine: &Engine, segment: &str, as_of: AsOf) -> Vec<String> {
     let segment: Segment = segment.parse().unwrap();
-    let audience = engine.snapshot().evaluate(&segment, AsOf::now()).unwrap();
+    let audience = engine.snapshot().evaluate(&segment, as_of).unwrap();
     let ids = audience.user_ids();
     let ids = ids
         .as_any()
@@ -404,6 +409,71 @@ fn copied_row_groups_read_as_encoded_ones_do() {
             );
         }
         let faults = copied.snapshot().verify().faults;
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+}
+
+/// As long as every row counts, rows of user properties are stored as they came, and go on from there.
+#[test]
+fn copied_user_properties_read_as_encoded_ones_do() {
+    type Row = (i64, &'static str, &'static str, i64);
+    let table = |rows: &[Row]| {
+        let times = rows.iter().map(|row| row.3 * DAY);
+        let times = TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC");
+        let column =
+            |value: fn(&Row) -> &'static str| text(&rows.iter().map(value).collect::<Vec<_>>());
+        let ids = Int64Array::from_iter_values(rows.iter().map(|row| row.0));
+        batch(&[
+            ("property_id", Arc::new(ids) as ArrayRef),
+            ("user_id", column(|row| row.1)),
+            ("property_name", column(|_| "stage")),
+            ("property_value", column(|row| row.2)),
+            ("updated_at", Arc::new(times)),
+        ])
+    };
+    let first: [Row; 4] = [
+        (7, "b", "new", 10),
+        (3, "a", "won", 20),
+        (9, "a", "new", 10),
+        (1, "b", "lost", 5),
+    ];
+    // The second row comes too late to count: it has the smaller id.
+    let second: [Row; 2] = [(2, "b", "won", 30), (8, "a", "lost", 10)];
+    let folder = tempfile::tempdir().unwrap();
+    let stored = |path: &Path| {
+        let mut names: Vec<_> = std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains("user_properties-"))
+            .collect();
+        let file = std::fs::File::open(names.pop().unwrap()).unwrap();
+        assert!(names.is_empty(), "{names:?}");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+        let ids = batches[0].column(0).as_any().downcast_ref::<Int64Array>();
+        ids.unwrap().values().to_vec()
+    };
+    let repeated = [first[0], first[0], first[1], first[2], first[3]];
+    for (name, rows, order) in [
+        ("copied", &first[..], [7, 3, 9, 1]),
+        ("encoded", &repeated[..], [1, 7, 9, 3]),
+    ] {
+        let path = folder.path().join(name);
+        let engine = Engine::open(&path).unwrap();
+        engine.append_user_properties(&table(rows)).unwrap();
+        assert_eq!(stored(&path), order, "{name}");
+        let value_at = |day: i64, value: &str| {
+            let as_of = AsOf::at(crowdset::TimestampMillis(day * DAY));
+            members_at(&engine, &format!("stage = '{value}'"), as_of)
+        };
+        assert_eq!(value_at(8, "lost"), ["b"], "{name}");
+        assert_eq!(value_at(15, "new"), ["a", "b"], "{name}");
+        assert_eq!(value_at(25, "won"), ["a"], "{name}");
+        engine.append_user_properties(&table(&second)).unwrap();
+        assert_eq!(stored(&path), [1, 7, 2, 9, 3], "{name}");
+        assert_eq!(value_at(15, "new"), ["a", "b"], "{name}");
+        assert_eq!(value_at(35, "won"), ["a", "b"], "{name}");
+        let faults = engine.snapshot().verify().faults;
         assert!(faults.is_empty(), "{faults:?}");
     }
 }

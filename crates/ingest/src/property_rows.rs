@@ -2,12 +2,18 @@
 
 use crate::error::IngestError;
 use crate::group_file::{GROUP_ROWS, write_groups};
+use crate::people::PeopleFiles;
+use crate::table::TableFile;
 use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMillisecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crowdset_storage::{HistoryBuilder, IdKind, UserIds};
 use crowdset_types::UserOrdinal;
 use hashbrown::HashTable;
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -123,9 +129,19 @@ pub struct PropertyRows {
     /// Ids of rows that are text.
     ids: Vec<Box<str>>,
     any_integer_ids: bool,
+    /// Whether rows that the store held already are among them.
+    has_stored: bool,
 }
 
 impl PropertyRows {
+    /// No rows yet. `has_stored` says whether rows of the store will be among them.
+    pub(crate) fn new(has_stored: bool) -> Self {
+        Self {
+            has_stored,
+            ..Self::default()
+        }
+    }
+
     /// Adds a row, later than those before. `at` is `None` for a null, which is the oldest.
     pub(crate) fn push(
         &mut self,
@@ -193,6 +209,13 @@ impl PropertyRows {
             });
     }
 
+    /// Whether every row of some files counts, and no other does.
+    fn are_those_of(&self, files: &[TableFile]) -> bool {
+        let rows = self.properties.values().map(|property| property.rows.len());
+        let rows_of_files = files.iter().map(TableFile::rows);
+        !self.has_stored && rows.sum::<usize>() as u64 == rows_of_files.sum::<u64>()
+    }
+
     /// The values of each property over time.
     pub(crate) fn histories(&self) -> BTreeMap<String, HistoryBuilder> {
         let built: Vec<(String, HistoryBuilder)> = self
@@ -211,38 +234,41 @@ impl PropertyRows {
         built.into_iter().collect()
     }
 
-    /// Writes all rows as Parquet, by property, user and time; returns the sink.
+    /// Writes all rows as Parquet; returns the sink. If they are those of `files`, no more and no
+    /// fewer, and these have the form that the store's file would have, their columns are copied byte
+    /// by byte; otherwise rows go by property, user and time.
     ///
     /// # Errors
     ///
-    /// If the sink cannot be written.
+    /// If the sink cannot be written, or a file can no longer be read.
     pub fn write<W: Write + Send>(
         &self,
+        files: &PeopleFiles,
         users: &UserIds,
         id_kind: IdKind,
         sink: W,
         name: &str,
     ) -> Result<W, IngestError> {
-        let kind = |kind| {
-            if kind == IdKind::Integer {
-                DataType::Int64
-            } else {
-                DataType::Utf8
-            }
-        };
         let row_ids = if self.any_integer_ids && self.ids.is_empty() {
             IdKind::Integer
         } else {
             IdKind::Text
         };
-        let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("property_id", kind(row_ids), true),
-            Field::new("user_id", kind(id_kind), false),
-            Field::new("property_name", DataType::Utf8, false),
-            Field::new("property_value", DataType::Utf8, true),
-            Field::new("updated_at", time, true),
-        ]));
+        if self.are_those_of(&files.properties) {
+            let schema = schema(row_ids, id_kind, &|role| {
+                let mut files = files.properties.iter();
+                files.any(|file| {
+                    file.role(role)
+                        .is_none_or(|root| file.field(root).is_nullable())
+                })
+            });
+            if let Some(copies) = Copies::of(&files.properties, &schema, name)? {
+                return copies.write(sink, name);
+            }
+        }
+        let schema = schema(row_ids, id_kind, &|role| {
+            !matches!(role, "user_id" | "property_name")
+        });
         let groups: Vec<(&str, &OneProperty, &[Row])> = self
             .properties
             .iter()
@@ -279,6 +305,82 @@ impl PropertyRows {
             ];
             RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))
         })
+    }
+}
+
+/// The columns of the store's file, in order.
+const ROLES: [&str; 5] = [
+    "property_id",
+    "user_id",
+    "property_name",
+    "property_value",
+    "updated_at",
+];
+
+fn schema(row_ids: IdKind, user_ids: IdKind, nullable: &dyn Fn(&str) -> bool) -> SchemaRef {
+    let kind = |role: &str| match role {
+        "property_id" if row_ids == IdKind::Integer => DataType::Int64,
+        "user_id" if user_ids == IdKind::Integer => DataType::Int64,
+        "updated_at" => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    };
+    let field = |role| Field::new(role, kind(role), nullable(role));
+    Arc::new(Schema::new(ROLES.map(field).to_vec()))
+}
+
+/// Files whose row groups can be copied, and for each the leaf columns in the order of [`ROLES`].
+struct Copies<'a> {
+    files: Vec<(&'a TableFile, [usize; ROLES.len()])>,
+    schema: SchemaRef,
+    parquet: SchemaDescriptor,
+}
+
+impl<'a> Copies<'a> {
+    /// `None` if a column of a file is missing or has another form.
+    fn of(
+        files: &'a [TableFile],
+        schema: &SchemaRef,
+        name: &str,
+    ) -> Result<Option<Self>, IngestError> {
+        let parquet = ArrowSchemaConverter::new()
+            .convert(schema)
+            .map_err(IngestError::parquet(name))?;
+        let leaves = |file: &'a TableFile| {
+            let mut leaves = [0; ROLES.len()];
+            for (field, role) in ROLES.iter().enumerate() {
+                leaves[field] = file.leaf_like(file.role(role)?, &parquet.column(field))?;
+            }
+            Some((file, leaves))
+        };
+        let files: Option<Vec<_>> = files.iter().map(leaves).collect();
+        Ok(files.map(|files| Self {
+            files,
+            schema: Arc::clone(schema),
+            parquet,
+        }))
+    }
+
+    fn write<W: Write + Send>(&self, sink: W, name: &str) -> Result<W, IngestError> {
+        let failed = || IngestError::parquet(name);
+        // Copied columns come without an offset index, and none of our readers asks for it.
+        let mut properties = WriterProperties::builder()
+            .set_offset_index_disabled(true)
+            .build();
+        add_encoded_arrow_schema_to_metadata(&self.schema, &mut properties);
+        let mut writer =
+            SerializedFileWriter::new(sink, self.parquet.root_schema_ptr(), Arc::new(properties))
+                .map_err(failed())?;
+        for (file, leaves) in &self.files {
+            for group in 0..file.row_groups() {
+                let mut copy = writer.next_row_group().map_err(failed())?;
+                for leaf in leaves {
+                    let (bytes, close) = file.column_chunk(group, *leaf);
+                    copy.append_column(&bytes, close).map_err(failed())?;
+                }
+                copy.close().map_err(failed())?;
+            }
+        }
+        writer.into_inner().map_err(failed())
     }
 }
 

@@ -80,6 +80,11 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
 /// A file on its way into a [`Directory`].
 pub trait FileWriter: io::Write + Send {
+    /// Tells that no answer reads this file: what is written of it may leave the system's memory as
+    /// soon as it is on the disk, which goes on while the file grows. A load writes several times
+    /// as many bytes of such files as of others, and would push those out that are asked next.
+    fn expect_no_reads(&mut self) {}
+
     /// Makes the file visible under its name; returns what it consists of, the checksum taken while
     /// it was written. It is durable after [`Directory::sync`].
     ///

@@ -71,8 +71,10 @@ impl EventIdsWriter {
     ///
     /// As [`Directory::create`].
     pub fn create(directory: &dyn Directory, name: &str) -> Result<Self, StorageError> {
+        let mut image = ImageWriter::create(directory, name, FrameKind::EventIds)?;
+        image.expect_no_reads();
         Ok(Self {
-            image: ImageWriter::create(directory, name, FrameKind::EventIds)?,
+            image,
             // Grows with what comes: a load has one of these for each partition that it writes.
             pending: Vec::new(),
             len: 0,

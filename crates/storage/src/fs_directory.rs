@@ -14,6 +14,9 @@ use std::thread::{self, JoinHandle};
 /// The file that one writer holds locked.
 const LOCK: &str = "LOCK";
 
+/// Bytes of a file that nobody will read soon, before they are written to the disk and forgotten.
+const WRITTEN_OUT_BYTES: u64 = 32 << 20;
+
 /// How the names of unfinished files end; they begin with a point.
 const TEMPORARY: &str = ".tmp";
 
@@ -134,6 +137,7 @@ impl FsDirectory {
             target,
             crc: crc32fast::Hasher::new(),
             bytes: 0,
+            written_out: None,
             syncer: Arc::clone(&self.syncer),
         })
     }
@@ -285,39 +289,52 @@ impl Directory for FsDirectory {
     }
 }
 
-/// Syncs finished files on a thread of its own, which lives from the first file to the next wait.
+/// Syncs files on a thread of its own, which lives from the first file to the next wait.
 #[derive(Debug, Default)]
 struct Syncer(Mutex<Option<Syncing>>);
 
 #[derive(Debug)]
 struct Syncing {
-    files: Sender<(String, File)>,
+    files: Sender<ToSync>,
     thread: JoinHandle<Result<(), StorageError>>,
 }
 
+/// A file of which all that was written is to be durable.
+struct ToSync {
+    name: String,
+    file: File,
+    /// Whether nobody will read it soon.
+    forget: bool,
+}
+
+impl ToSync {
+    fn sync(self) -> Result<(), StorageError> {
+        let Self { name, file, forget } = self;
+        file.sync_all().map_err(StorageError::io("sync", &name))?;
+        if forget {
+            forget_pages(&file);
+        }
+        Ok(())
+    }
+}
+
 impl Syncer {
-    fn add(&self, name: &str, file: File) -> Result<(), StorageError> {
+    fn add(&self, file: ToSync) -> Result<(), StorageError> {
         let mut syncing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let syncing = match &mut *syncing {
             Some(syncing) => syncing,
             none => {
-                let (files, finished) = channel::<(String, File)>();
+                let (files, to_sync) = channel::<ToSync>();
                 let thread = thread::Builder::new()
                     .name("crowdset-sync".to_owned())
-                    .spawn(move || {
-                        let mut outcome = Ok(());
-                        for (name, file) in finished {
-                            let synced = file.sync_all().map_err(StorageError::io("sync", &name));
-                            outcome = outcome.and(synced);
-                        }
-                        outcome
-                    })
-                    .map_err(StorageError::io("start to sync", name))?;
+                    // After the first failure nothing that is synced counts any more.
+                    .spawn(move || to_sync.into_iter().try_for_each(ToSync::sync))
+                    .map_err(StorageError::io("start to sync", &file.name))?;
                 none.insert(Syncing { files, thread })
             }
         };
         // The thread takes files as long as there is a sender.
-        let _ = syncing.files.send((name.to_owned(), file));
+        let _ = syncing.files.send(file);
         Ok(())
     }
 
@@ -343,6 +360,9 @@ struct FsWriter {
     target: PathBuf,
     crc: crc32fast::Hasher,
     bytes: u64,
+    /// How many bytes were handed over to be written to the disk and forgotten, if the file is one
+    /// that nobody will read soon.
+    written_out: Option<u64>,
     syncer: Arc<Syncer>,
 }
 
@@ -353,6 +373,16 @@ impl FsWriter {
             .flush()
             .map_err(StorageError::io("write", &self.name))?;
         Ok(self.file.get_ref())
+    }
+
+    /// Has what was written so far synced, beside whatever comes next.
+    fn sync_soon(&mut self) -> Result<(), StorageError> {
+        let file = self.flush_file()?.try_clone();
+        self.syncer.add(ToSync {
+            name: self.name.clone(),
+            file: file.map_err(StorageError::io("sync", &self.name))?,
+            forget: self.written_out.is_some(),
+        })
     }
 
     fn rename(&mut self) -> Result<(), StorageError> {
@@ -370,6 +400,12 @@ impl Write for FsWriter {
         let count = self.file.write(bytes)?;
         self.crc.update(&bytes[..count]);
         self.bytes += count as u64;
+        if let Some(bytes) = self.written_out
+            && self.bytes - bytes >= WRITTEN_OUT_BYTES
+        {
+            self.written_out = Some(self.bytes);
+            self.sync_soon().map_err(io::Error::other)?;
+        }
         Ok(count)
     }
 
@@ -379,14 +415,16 @@ impl Write for FsWriter {
 }
 
 impl FileWriter for FsWriter {
+    fn expect_no_reads(&mut self) {
+        self.written_out = Some(self.bytes);
+    }
+
     fn finish(mut self: Box<Self>) -> Result<FileEntry, StorageError> {
-        let name = self.name.clone();
-        let file = self.flush_file()?;
-        let file = file.try_clone().map_err(StorageError::io("sync", &name))?;
+        self.flush_file()?;
         self.rename()?;
-        self.syncer.add(&name, file)?;
+        self.sync_soon()?;
         Ok(FileEntry {
-            name,
+            name: self.name.clone(),
             bytes: self.bytes,
             crc32: self.crc.clone().finalize(),
         })
@@ -401,6 +439,16 @@ impl Drop for FsWriter {
         }
     }
 }
+
+/// Lets the system's copy of a synced file go. It is only a hint: where it fails the copy stays.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn forget_pages(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// There is no such hint here.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn forget_pages(_file: &File) {}
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -281,22 +281,35 @@ impl UserIds {
         self.texts.extend_from_slice(id.as_bytes());
         self.offsets.push(self.texts.len() as u64);
         self.width.see(id.len());
-        // At most two thirds full.
-        if self.len() * 3 > self.slots.len() * 2 {
-            self.grow();
+        if slots_for(self.len()) > self.slots.len() {
+            self.grow(self.slots.len() * 2);
         } else {
             put(&mut self.slots, hash, ordinal);
         }
         ordinal
     }
 
-    fn grow(&mut self) {
-        let mut slots = vec![EMPTY; self.slots.len() * 2];
+    /// Makes room for so many more ids, so that the table does not grow step by step.
+    pub fn reserve(&mut self, additional: usize) {
+        self.offsets.reserve(additional);
+        let slots = slots_for(self.len() + additional);
+        if slots > self.slots.len() {
+            self.grow(slots);
+        }
+    }
+
+    fn grow(&mut self, slots: usize) {
+        let mut slots = vec![EMPTY; slots];
         for ordinal in 0..self.len() as u32 {
             put(&mut slots, self.hasher.hash(self.id(ordinal)), ordinal);
         }
         self.slots = slots;
     }
+}
+
+/// How many slots so many ids need at least: two thirds of them are full at most.
+fn slots_for(ids: usize) -> usize {
+    (ids + ids.div_ceil(2)).next_power_of_two()
 }
 
 fn put(slots: &mut [u64], hash: u64, ordinal: u32) {

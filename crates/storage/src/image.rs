@@ -95,6 +95,11 @@ impl ImageWriter {
         Ok(writer)
     }
 
+    /// As [`FileWriter::expect_no_reads`].
+    pub fn expect_no_reads(&mut self) {
+        self.file.expect_no_reads();
+    }
+
     /// Appends a section. Its name is what an error says if it is damaged one day.
     ///
     /// # Errors
