@@ -400,6 +400,15 @@ impl<'a> AttributeCondition<'a> {
         }
     }
 
+    /// How many users pass, orphans among them, where sets of an index tell it.
+    pub(crate) fn known_len(&self) -> Option<u64> {
+        match &self.how {
+            // A user has one value at the end of time: the sets have nobody in common.
+            How::Sets(sets) => Some(sets.iter().map(FrozenSet::len).sum()),
+            How::Column { .. } | How::History { .. } | How::Attribute { .. } => None,
+        }
+    }
+
     /// The users of a chunk, of whom only those in `wanted` matter.
     pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);

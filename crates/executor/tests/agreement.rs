@@ -342,6 +342,11 @@ fn check(seed: u64, world: &World, segments: usize) {
             profile(&data, &plan, &options[255], &control).expect("sound bytes");
         assert_eq!(profiled, first);
         assert_eq!(taken.nodes.len(), plan.node_count as usize, "{segment}");
+        for options in [options[255], *rng.pick(&options)] {
+            let counts = count_many(&data, &[&plan], &options, &control).expect("sound bytes");
+            let shown = format!("seed {seed}, {options:?}, as of {as_of}: {segment}");
+            assert_eq!(counts, [first.len()], "{shown}");
+        }
         let ordinals = data.users.ordinals();
         // Every user of a small world, some of a large one.
         let step = (ordinals / 16).max(1);

@@ -1,13 +1,43 @@
 //! How many users a root selects: most roots of many segments are conditions that families answer, and
-//! some of them joined with `and`. Counted at once, their users are never written down.
+//! some of them joined with `and`. Counted at once, their users are never written down; and a set of an
+//! index knows its size.
 
 use super::turns::Part;
-use super::{Node, Purpose, Worker};
+use super::{Condition, Node, NodeKind, Program, Purpose, Worker};
 use crate::scratch::Scratch;
 use crate::words;
 
 /// A root of more parts is evaluated.
 const PARTS_MAX: usize = 8;
+
+impl Program<'_> {
+    /// How many users each root selects, where nobody has to be looked at for it.
+    pub(super) fn known_counts(&self) -> Vec<Option<u64>> {
+        if !self.options.short_circuit || self.purpose == Purpose::Profile {
+            return vec![None; self.roots.len()];
+        }
+        let roots = self.roots.iter();
+        roots.map(|root| self.known_count(root)).collect()
+    }
+
+    fn known_count(&self, node: &Node<'_>) -> Option<u64> {
+        let users = &self.dataset.users;
+        let everyone = users.universe_len();
+        match &node.kind {
+            NodeKind::Everyone => Some(everyone),
+            NodeKind::Nobody => Some(0),
+            NodeKind::Not(part) => Some(everyone - self.known_count(part)?),
+            NodeKind::Condition(index) => match &self.conditions[*index].condition {
+                // Sets hold orphans too.
+                Condition::Attribute(attribute) if everyone == users.ordinals() as u64 => {
+                    attribute.known_len()
+                }
+                _ => None,
+            },
+            NodeKind::And(_) | NodeKind::Or(_) => None,
+        }
+    }
+}
 
 impl Worker<'_, '_> {
     /// How many users of the chunk the root selects; `parts`: what it joins, if that is nothing but kept
