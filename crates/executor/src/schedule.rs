@@ -6,14 +6,20 @@ use crate::profile::Tally;
 use crate::scratch::{Scratch, Workers};
 use crate::{EvalError, ExecOptions};
 use crowdset_types::ChunkId;
-use rayon::prelude::*;
+use std::hint::spin_loop;
+use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Work below this stays on the caller's thread: a hand-over costs up to 30 µs.
 const PARALLEL_NANOS: u64 = 100_000;
 
-/// Tasks per thread: enough that a slow one does not keep the others waiting for long.
-const TASKS_PER_THREAD: usize = 8;
+/// What is left is cut into so many runs per thread.
+const RUNS_PER_THREAD: usize = 4;
+
+/// Some ten microseconds.
+const SPINS: usize = 1_000;
 
 /// How much there is to do, to decide whether threads are worth it.
 #[derive(Clone, Copy)]
@@ -66,12 +72,14 @@ impl Schedule {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Scratch>> {
-        // What a panic left there is as good as any: memory with arbitrary content.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 
     /// Calls `f` for each chunk and returns the answers in order of chunks. The answers do not
     /// depend on how many threads there are.
+    ///
+    /// The caller's thread works as well, and begins at once: waking another takes longer than many
+    /// an answer.
     pub(crate) fn run<R: Send>(
         &self,
         work: Work,
@@ -79,17 +87,11 @@ impl Schedule {
         f: impl Fn(ChunkId, &mut Scratch) -> Result<R, EvalError> + Sync,
     ) -> Result<Vec<R>, EvalError> {
         let meter = control.meter(work.chunks);
-        let run = |chunks: std::ops::Range<usize>| -> Result<Vec<R>, EvalError> {
-            let idle = self.idle().pop();
-            let mut scratch = idle.unwrap_or_else(|| self.workers.take());
-            let mut answers = Vec::with_capacity(chunks.len());
-            for chunk in chunks {
-                meter.check()?;
-                answers.push(f(ChunkId(chunk as u32), &mut scratch)?);
-                meter.step();
-            }
-            self.idle().push(scratch);
-            Ok(answers)
+        let each = |chunk: usize, scratch: &mut Scratch| -> Result<(usize, R), EvalError> {
+            meter.check()?;
+            let answer = f(ChunkId(chunk as u32), scratch)?;
+            meter.step();
+            Ok((chunk, answer))
         };
         let pool = control.pool();
         let threads = if self.is_parallel && work.nanos() >= PARALLEL_NANOS {
@@ -100,23 +102,115 @@ impl Schedule {
         } else {
             1
         };
-        if threads <= 1 || work.chunks <= 1 {
-            return run(0..work.chunks);
+        let threads = threads.min(work.chunks).max(1);
+        let rest = Rest::new(work.chunks, threads);
+        let work_off = || -> Result<Vec<(usize, R)>, EvalError> {
+            let mut answers = Vec::new();
+            let Some(mut chunks) = rest.take() else {
+                return Ok(answers);
+            };
+            answers.reserve(work.chunks.div_ceil(threads));
+            let idle = self.idle().pop();
+            let mut scratch = idle.unwrap_or_else(|| self.workers.take());
+            loop {
+                for chunk in chunks {
+                    let answer = each(chunk, &mut scratch);
+                    answers.push(answer.inspect_err(|_| rest.drop_all())?);
+                }
+                match rest.take() {
+                    Some(more) => chunks = more,
+                    None => break,
+                }
+            }
+            self.idle().push(scratch);
+            Ok(answers)
+        };
+        if threads == 1 {
+            let answers = work_off()?;
+            return Ok(answers.into_iter().map(|(_, answer)| answer).collect());
         }
-        let per_task = work.chunks.div_ceil(threads * TASKS_PER_THREAD).max(1);
-        let tasks = work.chunks.div_ceil(per_task);
-        let spread = || -> Result<Vec<Vec<R>>, EvalError> {
-            (0..tasks)
-                .into_par_iter()
-                .with_max_len(1)
-                .map(|task| run(task * per_task..work.chunks.min((task + 1) * per_task)))
-                .collect()
+        let of_helpers = Mutex::new(Vec::with_capacity(threads));
+        let working = AtomicUsize::new(0);
+        let help = || {
+            working.fetch_add(1, Relaxed);
+            let answers = work_off();
+            lock(&of_helpers).push(answers);
+            working.fetch_sub(1, Release);
         };
-        let answers = match pool {
-            Some(pool) => pool.install(spread)?,
-            None => spread()?,
+        let lead = || {
+            let own = work_off();
+            // A helper is about to be done: sleeping until then takes longer.
+            for _ in 0..SPINS {
+                if working.load(Acquire) == 0 {
+                    break;
+                }
+                spin_loop();
+            }
+            own
         };
-        Ok(answers.into_iter().flatten().collect())
+        let own = match pool {
+            Some(pool) => pool.in_place_scope(|scope| {
+                spawn(scope, threads - 1, &help);
+                lead()
+            }),
+            None => rayon::in_place_scope(|scope| {
+                spawn(scope, threads - 1, &help);
+                lead()
+            }),
+        };
+        let mut answers = own?;
+        for more in lock(&of_helpers).drain(..) {
+            answers.extend(more?);
+        }
+        answers.sort_unstable_by_key(|(chunk, _)| *chunk);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+}
+
+fn spawn<'s>(scope: &rayon::Scope<'s>, helpers: usize, help: &'s (impl Fn() + Sync)) {
+    for _ in 0..helpers {
+        scope.spawn(move |_| help());
+    }
+}
+
+/// Lists are whole whenever a panic can come, and memory of workers is as good with any content.
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The chunks that nobody works at yet.
+struct Rest {
+    first: AtomicUsize,
+    end: usize,
+    threads: usize,
+}
+
+impl Rest {
+    fn new(chunks: usize, threads: usize) -> Self {
+        Self {
+            first: AtomicUsize::new(0),
+            end: chunks,
+            threads,
+        }
+    }
+
+    /// The next run of chunks: a part of what is left, so that runs are long and all threads are done
+    /// at about the same time.
+    fn take(&self) -> Option<Range<usize>> {
+        let taken = self.first.fetch_update(Relaxed, Relaxed, |first| {
+            (first < self.end).then(|| self.run_from(first).end)
+        });
+        taken.ok().map(|first| self.run_from(first))
+    }
+
+    fn run_from(&self, first: usize) -> Range<usize> {
+        let left = self.end - first;
+        first..first + (left / (self.threads * RUNS_PER_THREAD)).max(1)
+    }
+
+    /// Leaves nothing for others.
+    fn drop_all(&self) {
+        self.first.store(self.end, Relaxed);
     }
 }
 
@@ -129,7 +223,6 @@ impl Drop for Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn answers(
         options: ExecOptions,
@@ -189,10 +282,10 @@ mod tests {
         let seen = last.clone();
         let control = Control::with_progress(move |done, all| {
             assert_eq!(all, 50);
-            seen.fetch_max(done, Ordering::Relaxed);
+            seen.fetch_max(done, Relaxed);
         });
         answers(ExecOptions::default(), 50, &control).unwrap();
-        assert_eq!(last.load(Ordering::Relaxed), 50);
+        assert_eq!(last.load(Relaxed), 50);
         control.cancel();
         let stopped = answers(ExecOptions::default(), 50, &control);
         assert!(matches!(stopped, Err(EvalError::Cancelled)));
