@@ -78,7 +78,7 @@ fn by_every_switch() {
         let small = in_memory(&cases[0].data, Loading::SmallPartitions);
         for case in &cases {
             // All on, each one off, all off.
-            let settings = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, SWITCHES - 1];
+            let settings = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, SWITCHES - 1];
             for setting in settings {
                 let options = switches(setting);
                 failures.expect(

@@ -18,11 +18,14 @@ pub struct ExecOptions {
     /// Answer from the sets of users per term where they are exact, instead of scanning rows.
     pub use_index: bool,
     /// Answer from what is kept of the rows once a query asked for it ([`crate::Summaries`]): first and
-    /// last rows and what a property is in them, active days, the rows that pass a predicate.
+    /// last rows and what a property is in them, active days, counts of any event, the rows that pass a
+    /// predicate.
     pub use_summaries: bool,
     /// Merge the rows of a sequence's steps in order of time where no row fits two of them, instead of
     /// gathering them by user.
     pub funnels: bool,
+    /// Decide by coarse time about most users of a sequence, before rows are put into order.
+    pub sieves: bool,
     /// Skip partitions and chunks that cannot hold a match.
     pub prune: bool,
     /// Stop a condition's parts as soon as its answer is known for every user of a chunk, and work
@@ -42,6 +45,7 @@ impl Default for ExecOptions {
             use_index: true,
             use_summaries: true,
             funnels: true,
+            sieves: true,
             prune: true,
             short_circuit: true,
             families: true,

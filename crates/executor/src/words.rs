@@ -59,6 +59,15 @@ pub(crate) fn set(words: &mut Words, user: usize) {
     words[user / 64] |= 1 << (user % 64);
 }
 
+/// Adds the users of a set whose verdict is 1; verdicts stand in the order of the users.
+pub(crate) fn mark(users: &Words, verdicts: &[u8], into: &mut Words) {
+    let mut verdicts = verdicts.iter();
+    for_each(users, |user| {
+        let verdict = verdicts.next().copied().unwrap_or(0);
+        into[user / 64] |= u64::from(verdict) << (user % 64);
+    });
+}
+
 /// Calls `f` with each user of the set, ascending.
 pub(crate) fn for_each(words: &[u64], mut f: impl FnMut(usize)) {
     for (index, &word) in words.iter().enumerate() {

@@ -287,7 +287,7 @@ fn ids(audience: &Audience) -> Vec<String> {
 
 /// Everything on, everything off, and each switch alone against either.
 fn all_options() -> Vec<ExecOptions> {
-    (0..256_u32)
+    (0..512_u32)
         .map(|bits| ExecOptions {
             parallel: bits & 1 != 0,
             use_index: bits & 2 != 0,
@@ -296,6 +296,7 @@ fn all_options() -> Vec<ExecOptions> {
             families: bits & 32 != 0,
             use_summaries: bits & 64 != 0,
             funnels: bits & 128 != 0,
+            sieves: bits & 256 != 0,
             kernels: if bits & 16 != 0 {
                 Kernels::Simd
             } else {
@@ -323,7 +324,7 @@ fn check(seed: u64, world: &World, segments: usize) {
         let Ok(expected) = reference.evaluate(&segment, as_of) else {
             continue;
         };
-        let first = evaluate(&data, &plan, &options[255], &control).expect("sound bytes");
+        let first = evaluate(&data, &plan, &options[511], &control).expect("sound bytes");
         assert_eq!(
             ids(&first),
             expected,
@@ -339,7 +340,7 @@ fn check(seed: u64, world: &World, segments: usize) {
             );
         }
         let (profiled, taken) =
-            profile(&data, &plan, &options[255], &control).expect("sound bytes");
+            profile(&data, &plan, &options[511], &control).expect("sound bytes");
         assert_eq!(profiled, first);
         assert_eq!(taken.nodes.len(), plan.node_count as usize, "{segment}");
         for options in [options[255], *rng.pick(&options)] {
@@ -377,8 +378,8 @@ fn check(seed: u64, world: &World, segments: usize) {
         plans.push((plan, first));
     }
     let together: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
-    let audiences = evaluate_many(&data, &together, &options[255], &control).expect("sound bytes");
-    let counts = count_many(&data, &together, &options[253], &control).expect("sound bytes");
+    let audiences = evaluate_many(&data, &together, &options[511], &control).expect("sound bytes");
+    let counts = count_many(&data, &together, &options[509], &control).expect("sound bytes");
     for ((audience, count), (_, alone)) in audiences.iter().zip(counts).zip(&plans) {
         assert_eq!(audience, alone);
         assert_eq!(count, alone.len());
@@ -411,9 +412,9 @@ fn check_kin(seed: u64, world: &World, segments: usize) {
     let options = all_options();
     let scanning = ExecOptions {
         use_index: false,
-        ..options[255]
+        ..options[511]
     };
-    for options in [options[255], scanning, *rng.pick(&options)] {
+    for options in [options[511], scanning, *rng.pick(&options)] {
         let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
         let counts = count_many(&data, &plans, &options, &control).expect("sound bytes");
         for ((audience, count), (segment, plan, expected)) in
@@ -457,7 +458,7 @@ fn check_trends(seed: u64, world: &World, segments: usize) {
         };
         let plans: Vec<&Plan> = asked.iter().map(|(plan, _)| plan).collect();
         let options = all_options();
-        for options in [options[255], *rng.pick(&options)] {
+        for options in [options[511], *rng.pick(&options)] {
             let audiences = evaluate_many(&data, &plans, &options, &control).expect("sound bytes");
             for (audience, (plan, expected)) in audiences.iter().zip(&asked) {
                 let as_of = plan.as_of;

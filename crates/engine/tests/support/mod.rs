@@ -316,6 +316,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
             families: is_on(6),
             use_summaries: is_on(7),
             funnels: is_on(8),
+            sieves: is_on(9),
             kernels: if is_on(5) {
                 Kernels::Simd
             } else {
@@ -327,7 +328,7 @@ pub(crate) fn switches(number: u64) -> EvalOptions {
 }
 
 /// How many settings [`switches`] has.
-pub(crate) const SWITCHES: u64 = 512;
+pub(crate) const SWITCHES: u64 = 1_024;
 
 /// The members' ids, or the whole message of the error.
 pub(crate) fn answer(

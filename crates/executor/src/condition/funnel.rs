@@ -17,7 +17,7 @@ use crate::pass::ChunkPass;
 use crate::scratch::vec_bytes;
 use crate::widths::with_offsets;
 use crate::words::{self, Words};
-use crowdset_types::{CHUNK_USERS, DurationMillis, TimeRange, TimestampMillis};
+use crowdset_types::{CHUNK_USERS, CHUNK_WORDS, DurationMillis, TimeRange, TimestampMillis};
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
@@ -70,6 +70,8 @@ pub(crate) struct Merging {
     numbers: Vec<u16>,
     /// Candidates still to be found, and their numbers.
     open: Vec<(u16, u16)>,
+    /// They as a set.
+    open_users: Vec<u64>,
     /// For each number of a user and number of steps the latest begin of a chain of so many; 0: there
     /// is none.
     begins: Vec<u64>,
@@ -92,7 +94,8 @@ impl Merging {
     pub(crate) fn bytes(&self) -> usize {
         let runs = [&self.run, &self.merged, &self.other];
         let of_runs: usize = runs.iter().map(|run| vec_bytes(&run.memory)).sum();
-        of_runs + vec_bytes(&self.numbers) + vec_bytes(&self.open) + vec_bytes(&self.begins)
+        let of_users = vec_bytes(&self.open) + vec_bytes(&self.open_users);
+        of_runs + of_users + vec_bytes(&self.numbers) + vec_bytes(&self.begins)
     }
 }
 
@@ -215,7 +218,12 @@ impl Funnel {
         rows: Range<usize>,
         pass: &mut ChunkPass<'_>,
         bounds: Option<&UserBounds>,
-        Merging { numbers, run, .. }: &mut Merging,
+        Merging {
+            numbers,
+            open_users,
+            run,
+            ..
+        }: &mut Merging,
     ) {
         let source = &looker.sources[position];
         let times = source.stream.times();
@@ -225,27 +233,34 @@ impl Funnel {
         let Some(numbers) = numbers.first_chunk::<CHUNK_USERS>() else {
             return;
         };
+        let Some(open_users) = open_users.first_chunk::<CHUNK_WORDS>() else {
+            return;
+        };
+        let machine = pass.machine;
+        let lead = times.base.wrapping_sub(self.start).wrapping_add(1);
         let out = run.room(rows.len());
         let mut len = 1;
-        let mut mask = [1; BLOCK];
+        let (mut mask, mut places) = ([1; BLOCK], [0; BLOCK]);
         for first in rows.clone().step_by(BLOCK) {
             let block = first..rows.end.min(first + BLOCK);
             let mask = &mut mask[..block.len()];
-            if !is_plain {
-                source.mask(pass, block.clone(), bounds, mask);
-            }
             let users = &source.stream.users()[block.clone()];
-            let lead = times.base.wrapping_sub(self.start).wrapping_add(1);
+            let found = if is_plain {
+                machine.places_of(users, open_users, &mut places)
+            } else {
+                source.mask(pass, block.clone(), bounds, mask);
+                machine.places_of_masked(users, mask, open_users, &mut places)
+            };
             with_offsets!(times.offsets, offsets => {
                 let offsets = &offsets[block];
-                for ((&user, &offset), &mask) in users.iter().zip(offsets).zip(&*mask) {
-                    let time = lead.wrapping_add(offset.widen() as i64) as u64;
-                    let number = numbers[user as usize & (CHUNK_USERS - 1)];
-                    // Every row is written, and the next one over it unless this one counts.
-                    out[len] = time << TIME_SHIFT | (step as u64) << USER_BITS | u64::from(number);
-                    len += usize::from((number != 0) & (mask == 1));
+                for (&place, row) in places[..found].iter().zip(&mut out[len..]) {
+                    let place = usize::from(place);
+                    let time = lead.wrapping_add(offsets[place].widen() as i64) as u64;
+                    let number = numbers[users[place] as usize & (CHUNK_USERS - 1)];
+                    *row = time << TIME_SHIFT | (step as u64) << USER_BITS | u64::from(number);
                 }
             });
+            len += found;
         }
         run.end(len - 1);
     }
@@ -271,6 +286,8 @@ impl Merging {
         self.numbers.clear();
         self.numbers.resize(CHUNK_USERS, 0);
         self.open.clear();
+        self.open_users.clear();
+        self.open_users.extend_from_slice(candidates);
         words::for_each(candidates, |user| {
             let number = self.open.len() as u16 + 1;
             self.numbers[user] = number;
@@ -293,11 +310,13 @@ impl Merging {
     /// Moves the users with a whole chain to those found.
     fn leave_out(&mut self, steps: usize, found: &mut Words) {
         let (numbers, begins) = (&mut self.numbers, &self.begins);
+        let open_users = &mut self.open_users;
         self.open.retain(|&(user, number)| {
             let is_whole = begins[usize::from(number) * steps + steps - 1] != 0;
             if is_whole {
                 words::set(found, usize::from(user));
                 numbers[usize::from(user)] = 0;
+                open_users[usize::from(user) / 64] &= !(1 << (user % 64));
             }
             !is_whole
         });

@@ -15,6 +15,7 @@ mod periods;
 mod rank;
 mod same;
 mod sequence;
+mod sieve;
 mod tie;
 
 pub(crate) use arithmetic::Comparison;
@@ -32,3 +33,4 @@ pub(crate) use occurrence::{Occurrence, OccurrenceCondition};
 pub(crate) use periods::{distinct_periods, period_starts};
 pub(crate) use rank::Rank;
 pub(crate) use sequence::Sequence;
+pub(crate) use sieve::{STEPS_MAX, Slots};

@@ -1,7 +1,8 @@
 //! Events in order: for every step an event of its own, each at or after the one before, the last
 //! at most so long after the first.
 //!
-//! Users that lack a step drop out first, by index or scan. Of the others, events are gathered in
+//! Users that lack a step drop out first, and most others are decided about by coarse time
+//! ([`super::sieve`]). Of those that are left, events are gathered in
 //! order of time, and for every number of steps taken the latest instant at which such a chain can
 //! have begun is kept: of two chains of one length the later begun is never worse. So any choice of
 //! events counts, not only the greedy one, and the work is steps times events. Where no row fits two
@@ -11,6 +12,7 @@
 use super::chains::{Chains, Gathered};
 use super::funnel::Funnel;
 use super::linked::Binding;
+use super::sieve::Sieve;
 use crate::EvalError;
 use crate::anchor::{Anchor, UserBounds};
 use crate::dataset::Binder;
@@ -37,6 +39,8 @@ pub(crate) struct Sequence<'a> {
     binding: Option<Binding<'a>>,
     /// Otherwise: whether no row fits two steps, so that rows can be merged.
     funnel: Option<Funnel>,
+    /// Tells about most users beforehand.
+    sieve: Option<Sieve>,
 }
 
 /// Who looks at a stream, and the stream's position among each one's sources.
@@ -96,11 +100,18 @@ impl<'a> Sequence<'a> {
         } else {
             None
         };
+        let steps = plan.steps.len();
+        let sieve = if binder.options.sieves {
+            Sieve::new(&lookers[..steps], plan.within)
+        } else {
+            None
+        };
         Ok(Self {
+            sieve,
             funnel,
             anchor: Anchor::bind(binder, &plan.window)?,
             within: plan.within,
-            steps: plan.steps.len(),
+            steps,
             lookers,
             streams,
             binding,
@@ -116,17 +127,9 @@ impl<'a> Sequence<'a> {
 
     pub(crate) fn eval(&self, pass: &mut ChunkPass<'_>, wanted: &Words, found: &mut Words) {
         found.fill(0);
-        // Without an event for each step there is no sequence. The user's own window comes later:
-        // it can only take events away.
-        let mut candidates = *wanted;
-        for step in &self.lookers[..self.steps] {
-            let mut did = words::EMPTY;
-            step.did(pass, &candidates, &mut did);
-            candidates = did;
-            if words::is_empty(&candidates) {
-                return;
-            }
-        }
+        let Some(candidates) = self.candidates(pass, wanted, found) else {
+            return;
+        };
         let bounds = self
             .anchor
             .as_ref()
@@ -157,6 +160,39 @@ impl<'a> Sequence<'a> {
         if let Some(bounds) = bounds {
             bounds.give(pass.scratch);
         }
+    }
+
+    /// Adds users who have a sequence, and finds out who else may have one; `None`: nobody. The user's own
+    /// window comes later: it can only take events away.
+    fn candidates(
+        &self,
+        pass: &mut ChunkPass<'_>,
+        wanted: &Words,
+        found: &mut Words,
+    ) -> Option<Words> {
+        let steps = &self.lookers[..self.steps];
+        let mut candidates = *wanted;
+        if let Some(sieve) = &self.sieve {
+            let sieved = sieve.find(steps, pass, wanted);
+            candidates = sieved.open;
+            // What else is asked of the events, slots do not tell.
+            if self.binding.is_none() && self.anchor.is_none() {
+                *found = sieved.sure;
+            } else {
+                words::or(&mut candidates, &sieved.sure);
+            }
+            return (!words::is_empty(&candidates)).then_some(candidates);
+        }
+        // Without an event for each step there is no sequence.
+        for step in steps {
+            let mut did = words::EMPTY;
+            step.did(pass, &candidates, &mut did);
+            candidates = did;
+            if words::is_empty(&candidates) {
+                return None;
+            }
+        }
+        Some(candidates)
     }
 
     /// Hands out the rows of all streams, and who looks for which.
