@@ -49,6 +49,7 @@ mod schedule;
 mod scratch;
 mod selection;
 mod summary;
+mod totals;
 mod truth;
 mod value;
 mod widths;

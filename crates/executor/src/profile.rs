@@ -10,7 +10,7 @@ pub enum Path {
     Algebra,
     /// From sets of users per term alone.
     Index,
-    /// From first and last rows or active days that are kept, scanning only what they leave open.
+    /// From first and last rows, active days or counts that are kept, scanning only what they leave open.
     Summary,
     /// By scanning rows of events, the index helping where it could.
     Scan,

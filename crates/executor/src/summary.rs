@@ -5,6 +5,7 @@
 
 use crate::edge::EdgeCodes;
 use crate::selection::Selected;
+use crate::totals::ChunkTotals;
 use crate::words::Words;
 use crowdset_query::PlanPredicate;
 use crowdset_types::{CHUNK_USERS, ChunkId};
@@ -90,6 +91,7 @@ enum Key {
     Codes(End, Box<str>, Box<str>),
     Selected(Box<str>, PlanPredicate),
     Days,
+    Totals,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +100,7 @@ enum AnyTable {
     Codes(Arc<EdgeCodes>),
     Selected(Arc<Table<Selected>>),
     Days(Arc<Table<Box<[Words]>>>),
+    Totals(Arc<Table<ChunkTotals>>),
 }
 
 /// What is kept of one chunk of users.
@@ -169,6 +172,7 @@ impl Summaries {
             AnyTable::Codes(codes) => codes.bytes(),
             AnyTable::Selected(table) => table.bytes(),
             AnyTable::Days(table) => table.bytes(),
+            AnyTable::Totals(table) => table.bytes(),
         });
         bytes.sum()
     }
@@ -280,6 +284,15 @@ impl Summaries {
         let make = || Some((Key::Days, AnyTable::Days(Arc::new(Table::new(chunks)))));
         match self.table(bytes_full, |key| *key == Key::Days, make)? {
             AnyTable::Days(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The table of how many events users had; `None` if it would take too much.
+    pub(crate) fn totals(&self, chunks: usize, bytes_full: u64) -> Option<Arc<Table<ChunkTotals>>> {
+        let make = || Some((Key::Totals, AnyTable::Totals(Arc::new(Table::new(chunks)))));
+        match self.table(bytes_full, |key| *key == Key::Totals, make)? {
+            AnyTable::Totals(table) => Some(table),
             _ => None,
         }
     }

@@ -111,11 +111,11 @@ impl Numbers {
 }
 
 impl<'a> Measure<'a> {
-    /// `distinct_max`: a count of distinct values need not be told from larger ones beyond it.
+    /// `max`: a count need not be told from larger ones beyond it.
     pub(crate) fn bind(
         binder: Binder<'a>,
         plan: &'a PlanMeasure,
-        distinct_max: u64,
+        max: u64,
     ) -> Result<Self, EvalError> {
         let since = |position, events| -> Result<Self, EvalError> {
             Ok(Self::DaysSince {
@@ -125,7 +125,14 @@ impl<'a> Measure<'a> {
         };
         Ok(match plan {
             PlanMeasure::Count(events) => {
-                Self::Count(Events::bind(binder, events)?.with_selection(binder, events))
+                let counted = Events::bind(binder, events)?;
+                let counted = counted.with_selection(binder, events);
+                // Who did it at all is told by less.
+                Self::Count(if max > 1 {
+                    counted.with_totals(binder, events)
+                } else {
+                    counted
+                })
             }
             PlanMeasure::Calendar { unit, zone, of } => {
                 Self::Calendar(Calendar::bind(binder, *unit, zone.as_deref(), of)?)
@@ -152,11 +159,7 @@ impl<'a> Measure<'a> {
                 function: Aggregate::Distinct,
                 operand,
                 of,
-            } => Self::Distinct(Distinct::bind(
-                Events::bind(binder, of)?,
-                operand,
-                distinct_max,
-            )?),
+            } => Self::Distinct(Distinct::bind(Events::bind(binder, of)?, operand, max)?),
             PlanMeasure::Aggregate {
                 function,
                 operand,
@@ -202,6 +205,7 @@ impl<'a> Measure<'a> {
         match self {
             Self::Calendar(calendar) if calendar.is_summarised() => Path::Summary,
             Self::DaysSince { occurrence, .. } if occurrence.is_summarised() => Path::Summary,
+            Self::Count(events) if events.has_totals() => Path::Summary,
             _ => Path::Scan,
         }
     }
@@ -298,7 +302,8 @@ fn count(events: &Events<'_>, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[
     let mut narrow = pass.scratch.u16s.take();
     narrow.fill(0);
     let mut room = usize::from(u16::MAX);
-    events.scan_users(pass, wanted, &mut |users, mask| {
+    let left = events.counted(pass, &mut counts);
+    let mut visit = |users: &[u16], mask: Option<&[u8]>| {
         for start in (0..users.len()).step_by(usize::from(u16::MAX)) {
             let rows = start..users.len().min(start + usize::from(u16::MAX));
             if rows.len() > room {
@@ -313,7 +318,15 @@ fn count(events: &Events<'_>, pass: &mut ChunkPass<'_>, wanted: &Words) -> Box<[
                 }
             }
         }
-    });
+    };
+    match left {
+        None => events.scan_users(pass, wanted, &mut visit),
+        Some(ranges) => {
+            for range in ranges {
+                events.scan_range(pass, range, &mut |rows| visit(rows.users, rows.mask));
+            }
+        }
+    }
     machine.empty_u16(&mut narrow, &mut counts);
     pass.scratch.u16s.give(narrow);
     counts
@@ -529,8 +542,8 @@ impl<'a> MeasureCondition<'a> {
         }
         let counts = count_ranges(test)?;
         let bound = |&(low, high): &(u64, u64)| low.max(if high == COUNT_MAX { 0 } else { high });
-        let distinct_max = counts.iter().map(bound).max().unwrap_or(0);
-        let measure = Measure::bind(binder, plan, distinct_max)?;
+        let max = counts.iter().map(bound).max().unwrap_or(0);
+        let measure = Measure::bind(binder, plan, max)?;
         let truth = Truth::new(Cow::Owned(number_test(test)), false)?;
         if let Measure::Count(events) = measure {
             let did = |events: Events<'a>| match plan {
@@ -549,8 +562,8 @@ impl<'a> MeasureCondition<'a> {
                     is_negated: true,
                 },
                 _ => match narrow(&counts) {
-                    Some(test) => Self::Narrow { events, test },
-                    None => Self::Numbers {
+                    Some(test) if !events.has_totals() => Self::Narrow { events, test },
+                    _ => Self::Numbers {
                         measure: Box::new(Measure::Count(events)),
                         counts,
                         scaled: Vec::new(),
