@@ -7,9 +7,10 @@
 use crate::dataset::Binder;
 use crate::edge::streams;
 use crate::filter::{Filter, RowContext};
-use crate::kernel::{BLOCK, Machine};
+use crate::kernel::{BLOCK, Code, Machine};
 use crate::pass::ChunkPass;
 use crate::summary::{OfChunk, Table};
+use crate::widths::with_offsets;
 use crowdset_query::{PlanEvent, PlanEvents};
 use crowdset_storage::Stream;
 use crowdset_types::{ChunkId, TimeRange, TimestampMillis};
@@ -155,6 +156,44 @@ impl<'a> Selection<'a> {
         SelectedRows {
             numbers: &all.numbers[range.clone()],
             users: &all.users[range],
+        }
+    }
+
+    /// Calls `visit` with the user and the time of each of a chunk's rows, in order of time or, reversed,
+    /// the latest first.
+    pub(crate) fn each_time(
+        &self,
+        chunk: ChunkId,
+        rows: SelectedRows<'_>,
+        is_reversed: bool,
+        mut visit: impl FnMut(u16, i64),
+    ) {
+        let mut parts = Vec::with_capacity(self.streams.len());
+        let (mut before, mut from) = (0, 0);
+        for (_, stream) in &self.streams {
+            let all = stream.chunk_rows(chunk);
+            let last = before + all.len() as u32;
+            let len = rows.numbers[from..].partition_point(|number| *number <= last);
+            parts.push((stream, all.start, before, from..from + len));
+            (before, from) = (last, from + len);
+        }
+        if is_reversed {
+            parts.reverse();
+        }
+        for (stream, start, before, part) in parts {
+            let times = stream.times();
+            let of_rows = rows.users[part.clone()].iter().zip(&rows.numbers[part]);
+            with_offsets!(times.offsets, offsets => {
+                let mut each = |(&user, &number): (&u16, &u32)| {
+                    let offset = offsets[start + (number - before - 1) as usize];
+                    visit(user, times.base.wrapping_add(offset.widen() as i64));
+                };
+                if is_reversed {
+                    of_rows.rev().for_each(&mut each);
+                } else {
+                    of_rows.for_each(&mut each);
+                }
+            });
         }
     }
 

@@ -140,6 +140,20 @@ impl<'a> Occurrence<'a> {
         times: &mut [i64; CHUNK_USERS],
         found: &mut Words,
     ) {
+        if self.edge.is_none()
+            && let Some(selection) = self.events.selection()
+            && let Some(rows) = selection.rows(pass)
+        {
+            found.fill(0);
+            pass.machine.set_users(rows.users, found);
+            words::and(found, wanted);
+            // What is written last stays.
+            let is_first = self.position == Position::First;
+            selection.each_time(pass.chunk, rows, is_first, |user, time| {
+                times[user as usize & (CHUNK_USERS - 1)] = time;
+            });
+            return;
+        }
         let chosen = self.choose(pass, wanted);
         *found = chosen.found;
         if let Some(read) = &chosen.times {
@@ -269,11 +283,7 @@ impl<'a> Occurrence<'a> {
                     len += 1;
                 });
                 test.eval_scattered(&context, &places[..len], &mut bytes[..len]);
-                let mut verdict = bytes.iter();
-                words::for_each(users, |user| {
-                    let verdict = verdict.next().copied().unwrap_or(0);
-                    verdicts[user / 64] |= u64::from(verdict) << (user % 64);
-                });
+                words::mark(users, &bytes[..len], &mut verdicts);
             }
             words::or(&mut passing, &verdicts);
         });
