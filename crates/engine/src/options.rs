@@ -28,7 +28,7 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     /// Works on this pool. Without one, work runs on the pool it is called in, which outside of any
-    /// is rayon's global one.
+    /// is rayon's global one. The thread that asks a question takes the place of one of the pool's.
     pub fn pool(mut self, pool: Arc<ThreadPool>) -> Self {
         self.pool = Some(pool);
         self.threads = None;

@@ -41,8 +41,8 @@ impl Control {
         }
     }
 
-    /// The same control, for evaluations on the threads of a pool. Work that is not worth a hand-over
-    /// is done by the caller's thread all the same.
+    /// The same control, for evaluations on as many threads as a pool has: the caller's, which begins at
+    /// once, and all but one of the pool's where the work is worth a hand-over.
     #[must_use]
     pub fn on_pool(&self, pool: &Arc<ThreadPool>) -> Self {
         Self {

@@ -4,6 +4,7 @@
 use crate::dataset::Binder;
 use crate::days::DAY_MS;
 use crate::kernel::Machine;
+use crate::scratch::Pool;
 use crate::summary::{OfChunk, Table};
 use crowdset_storage::Stream;
 use crowdset_types::{CHUNK_USERS, ChunkId, TimeRange, TimestampMillis};
@@ -138,7 +139,7 @@ impl<'a> Totals<'a> {
     }
 
     fn make(&self, machine: Machine, chunk: ChunkId) -> ChunkTotals {
-        let mut counts = Box::new([0_u32; CHUNK_USERS]);
+        let mut counts = Pool::<u32>::default().take();
         let spans = (0..self.spans).map(|span| {
             counts.fill(0);
             let range = self.instants(span);

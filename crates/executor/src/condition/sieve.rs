@@ -203,6 +203,7 @@ fn slots_within(slots: Slots, within: Option<DurationMillis>) -> (Option<u32>, u
 mod tests {
     use super::*;
     use crate::Kernels;
+    use crate::scratch::Pool;
 
     #[test]
     fn what_slots_tell_holds_at_every_instant() {
@@ -268,12 +269,12 @@ mod tests {
         };
         for steps in 1..=4 {
             let mut slots: Vec<_> = (0..steps)
-                .map(|_| Some(Box::new([0_u32; CHUNK_USERS])))
+                .map(|_| Some(Pool::<u32>::default().take()))
                 .collect();
             let len = 203;
             for of_step in slots.iter_mut().flatten() {
                 for word in &mut of_step[..len] {
-                    for _ in 0..1 + random() % 3 {
+                    for _ in 0..=random() % 3 {
                         *word |= 1 << (random() % 32);
                     }
                 }
