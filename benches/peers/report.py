@@ -94,6 +94,9 @@ def table(results):
         "| | question | answer | Crowdset | " + " | ".join(name_of(peer) for peer in peers) + " | factor | CPU |",
         "|---|---|--:|--:|" + "--:|" * (len(peers) + 2),
     ]
+    if earlier := results.get("peers_run"):
+        lines[4:4] = [f"The peers' figures are those of a run on {earlier['date']} (load average before it {earlier['load_average']:.1f}); Crowdset was",
+                      "measured again since: same machine, same tables, all answers compared again."]
     if results["load_average"] > 1:
         lines[4:4] = ["**The machine was busy with other work: believe the CPU column, not the times.**"]
     factors, worked, notes = [], [], []
@@ -153,6 +156,8 @@ def table(results):
               + (f". {peer['failure']}" if "failure" in peer else "") for peer in peers]
     lines += [f"- {note}" for note in notes]
     lines += ["", f"`{results['command']}`", ""]
+    if earlier := results.get("peers_run"):
+        lines += [f"The peers: `{earlier['command']}`", ""]
     return "\n".join(lines)
 
 

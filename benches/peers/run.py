@@ -29,7 +29,7 @@ PEERS = ["duckdb", "polars", "datafusion", "clickhouse"]
 
 def shown_argument(text, options):
     """An argument as others would give it: folders of this machine say nothing to them."""
-    return {str(options.tables): "TABLES", str(options.work): "FOLDER", str(options.measure): "MEASURE"}.get(text, text)
+    return {str(options.tables): "TABLES", str(options.work): "FOLDER", str(options.measure): "MEASURE", str(options.peers_from): "RESULTS"}.get(text, text)
 
 
 def main():
@@ -42,6 +42,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peers-from", type=Path, metavar="RESULTS",
+                        help="measure Crowdset alone, beside the peers of an earlier run's results.json: same machine, same tables")
     parser.add_argument("--memory", type=int, default=14, help="GB for peers that can be told")
     parser.add_argument("--question-seconds", type=float, default=12, help="no further run of one question after this long")
     parser.add_argument("--peer-minutes", type=float, default=12, help="a peer is stopped after this long")
@@ -69,12 +71,15 @@ def main():
         "crowdset": json.loads(crowdset.read_text()),
         "peers": [],
     }
-    for peer in options.peers.split(","):
+    if options.peers_from:
+        results |= peers_of(json.loads(options.peers_from.read_text()), results["crowdset"])
+    for peer in [] if options.peers_from else options.peers.split(","):
         say(peer)
         results["peers"].append(run_peer(peer, crowdset, options))
         # Kept as it grows: whatever happens to the next peer, this much is known.
-        (options.out / "results.json").write_text(json.dumps(without_parameters(results), indent=1) + "\n")
+        keep(results, options.out)
     wrong = report.compare(results)
+    keep(results, options.out)
     report.write(results, options.out)
     if options.document:
         report.insert(results, options.out, options.document)
@@ -82,6 +87,19 @@ def main():
         print("DIFFERENT:", line, file=sys.stderr)
     print(f"{options.out}: table.md, pictures, results.json")
     sys.exit(1 if wrong else 0)
+
+
+def keep(results, folder):
+    (folder / "results.json").write_text(json.dumps(without_parameters(results), indent=1) + "\n")
+
+
+def peers_of(earlier, crowdset):
+    """The peers of an earlier run, if it was one of the same machine and tables."""
+    same = [earlier["crowdset"]["machine"] == crowdset["machine"], earlier["crowdset"]["threads"] == crowdset["threads"],
+            all(earlier["crowdset"]["state"][part] == crowdset["state"][part] for part in ("events", "users"))]
+    if not all(same):
+        sys.exit("the peers were measured on another machine, with other threads or over other tables: measure them again")
+    return {"peers": earlier["peers"], "peers_run": earlier.get("peers_run") or {key: earlier[key] for key in ("date", "command", "load_average")}}
 
 
 def run_peer(peer, crowdset, options):
