@@ -60,6 +60,8 @@ pub(crate) struct Decoder<'a> {
     hasher: foldhash::fast::FixedState,
     lookup: UserLookup,
     grouping: Grouping,
+    /// How many rows the task has.
+    rows: usize,
     /// Of each row of the batch, its number in its stream; [`NO_ROW`] where it is left out.
     placed: Vec<u32>,
     /// Scratch.
@@ -98,6 +100,7 @@ impl<'a> Decoder<'a> {
             hasher: piece.block.hasher.clone(),
             lookup: UserLookup::default(),
             grouping: Grouping::default(),
+            rows: 0,
             placed: Vec::new(),
             path: String::new(),
             piece,
@@ -108,6 +111,7 @@ impl<'a> Decoder<'a> {
         if let ([slice], true) = (&*task.slices, task.whole) {
             self.copied = Some((slice.file, slice.group));
         }
+        self.rows = task.slices.iter().map(|slice| slice.rows).sum();
         for slice in &task.slices {
             let runs = self.runs(slice)?;
             if !runs.is_empty() {
@@ -262,6 +266,11 @@ impl<'a> Decoder<'a> {
         let mut broken: Vec<(usize, RowProblem)> = Vec::new();
         for (index, group) in self.grouping.groups() {
             let stream = &mut self.piece.block.streams[index];
+            if stream.next_row() == 0 {
+                // As often as in this batch, and some more.
+                let often = group.len() * (self.rows - base as usize) / rows;
+                stream.expect_rows(often + 3 * often.isqrt() + group.len());
+            }
             let mut staging = Staging {
                 file,
                 cells,

@@ -31,6 +31,8 @@ pub(crate) struct PropertyBuilder {
     pub(crate) seen_in: u64,
     /// The row for which a plain column gave the value last; it wins over JSON.
     pub(crate) column_row: u32,
+    /// How many values there may be.
+    expected: usize,
     staged: StagedColumn,
     text_codes: TextCodes,
     array_codes: TextCodes,
@@ -75,13 +77,14 @@ impl Key {
 }
 
 impl PropertyBuilder {
-    fn new(path: &str) -> Self {
+    fn new(path: &str, expected: usize) -> Self {
         Self {
             path: path.into(),
             has_dot: path.contains('.'),
             key: Key::new(path),
             seen_in: 0,
             column_row: NO_ROW,
+            expected,
             staged: StagedColumn::default(),
             text_codes: TextCodes::default(),
             array_codes: TextCodes::default(),
@@ -101,21 +104,22 @@ impl PropertyBuilder {
         value: ValueRef<'_>,
         hasher: &foldhash::fast::FixedState,
     ) -> Result<(), TextTooLarge> {
+        let room = self.expected;
         match value {
-            ValueRef::Bool(value) => push_part(&mut self.staged.bools, row, value),
-            ValueRef::Integer(value) => push_part(&mut self.staged.integers, row, value),
+            ValueRef::Bool(value) => push_part(&mut self.staged.bools, row, value, room),
+            ValueRef::Integer(value) => push_part(&mut self.staged.integers, row, value, room),
             // One zero: JSON's `-0` and `-0.0` are the number 0.
-            ValueRef::Float(value) => push_part(&mut self.staged.floats, row, value + 0.0),
-            ValueRef::Time(value) => push_part(&mut self.staged.times, row, value),
+            ValueRef::Float(value) => push_part(&mut self.staged.floats, row, value + 0.0, room),
+            ValueRef::Time(value) => push_part(&mut self.staged.times, row, value, room),
             ValueRef::Text(text) => {
                 let texts = &mut self.staged.texts;
                 let code = self.text_codes.intern(texts, text, hasher)?;
-                push_part(&mut texts.codes, row, code);
+                push_part(&mut texts.codes, row, code, room);
             }
             ValueRef::Array(text) => {
                 let arrays = &mut self.staged.arrays;
                 let code = self.array_codes.intern(arrays, text, hasher)?;
-                push_part(&mut arrays.codes, row, code);
+                push_part(&mut arrays.codes, row, code, room);
             }
         }
         Ok(())
@@ -132,8 +136,12 @@ impl PropertyBuilder {
     }
 }
 
+/// Appends a value; the first one makes room for as many as are expected.
 #[inline]
-fn push_part<T>(part: &mut StagedPart<T>, row: u32, value: T) {
+fn push_part<T>(part: &mut StagedPart<T>, row: u32, value: T, room: usize) {
+    if part.values.is_empty() {
+        part.values.reserve_exact(room);
+    }
     if !part.rows.is_empty() {
         part.rows.push(row);
     } else if part.values.len() != row as usize {
@@ -154,6 +162,8 @@ pub(crate) struct StreamBuilder {
     /// Where each plain column's values go, by the number it has in `plain_file`.
     plain: Vec<u32>,
     plain_file: usize,
+    /// How many rows there may be.
+    expected: usize,
 }
 
 impl StreamBuilder {
@@ -165,7 +175,17 @@ impl StreamBuilder {
             by_path: HashTable::new(),
             plain: Vec::new(),
             plain_file: usize::MAX,
+            expected: 0,
         }
+    }
+
+    /// Makes room for so many rows, before the first one comes: memory that grows by doubling is
+    /// copied over and over, and half of it may stay unused until the partition is sealed.
+    pub(crate) fn expect_rows(&mut self, expected: usize) {
+        self.expected = expected;
+        self.rows.users.reserve_exact(expected);
+        self.rows.times.reserve_exact(expected);
+        self.rows.positions.reserve_exact(expected);
     }
 
     /// The slot of a property, made where there is none. `guess` is tried first.
@@ -194,7 +214,7 @@ impl StreamBuilder {
             hashbrown::hash_table::Entry::Vacant(vacant) => {
                 let slot = properties.len();
                 vacant.insert(slot as u32);
-                properties.push(PropertyBuilder::new(path));
+                properties.push(PropertyBuilder::new(path, self.expected));
                 slot
             }
         }
