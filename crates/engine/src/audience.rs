@@ -8,6 +8,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An audience of at least one user in so many is listed by walking all ids in order: a bit test per
@@ -85,18 +86,26 @@ impl Audience {
             .is_some_and(|ordinal| self.set.contains(ordinal))
     }
 
-    /// The members' ordinals in ascending order of their user ids: text by bytes, integers as numbers.
-    pub(crate) fn ordinals_by_id(&self) -> Vec<u32> {
+    /// The members' places in the order of all user ids, ascending: text by bytes, integers as numbers.
+    pub(crate) fn ranks(&self) -> Vec<u32> {
         let users = &self.state.users;
-        let (members, ordinals) = (self.len(), users.ordinals() as u64);
-        if members.saturating_mul(WALK_SHARE) > ordinals {
+        if users.is_in_order() {
+            return self.set.iter().map(|user| user.0).collect();
+        }
+        let (members, ordinals) = (self.len(), users.ordinals());
+        if members.saturating_mul(WALK_SHARE) > ordinals as u64 {
             let words = self.set.to_words();
-            let pieces = self.map_pieces(users.ranked(), |ranked| {
+            let pieces: Vec<Range<u32>> = (0..ordinals)
+                .step_by(PIECE)
+                .map(|first| first as u32..(first + PIECE).min(ordinals) as u32)
+                .collect();
+            let pieces = self.map(&pieces, |ranks| {
                 // Branch-free: whether the next one is a member is anybody's guess.
-                let mut kept = vec![0; ranked.len()];
+                let mut kept = vec![0; ranks.len()];
                 let mut len = 0;
-                for &ordinal in ranked {
-                    kept[len] = ordinal;
+                for rank in ranks.clone() {
+                    kept[len] = rank;
+                    let ordinal = users.by_rank(rank).0;
                     let word = words.get(ordinal as usize / 64).copied().unwrap_or(0);
                     len += (word >> (ordinal % 64) & 1) as usize;
                 }
@@ -107,24 +116,19 @@ impl Audience {
         }
         let mut ranks: Vec<u32> = self.set.iter().map(|ordinal| users.rank(ordinal)).collect();
         ranks.sort_unstable();
-        let ranked = users.ranked();
-        for rank in &mut ranks {
-            *rank = ranked[*rank as usize];
-        }
         ranks
     }
 
-    /// What `f` makes of pieces of some ordinals, in their order; on several threads where there are
-    /// many.
-    pub(crate) fn map_pieces<T: Send>(
+    /// What `f` makes of some things, in their order; on several threads where there are several.
+    pub(crate) fn map<T: Sync, R: Send>(
         &self,
-        ordinals: &[u32],
-        f: impl Fn(&[u32]) -> T + Send + Sync,
-    ) -> Vec<T> {
-        if ordinals.len() <= PIECE {
-            return ordinals.chunks(PIECE).map(f).collect();
+        things: &[T],
+        f: impl Fn(&T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        if things.len() <= 1 {
+            return things.iter().map(f).collect();
         }
-        let all = || ordinals.par_chunks(PIECE).map(f).collect();
+        let all = || things.par_iter().with_max_len(1).map(f).collect();
         match &self.pool {
             Some(pool) => pool.install(all),
             None => all(),
@@ -154,9 +158,12 @@ impl Audience {
     /// ```
     pub fn write_lines(&self, mut out: impl Write) -> io::Result<()> {
         let users = &self.state.users;
-        let make = |ordinals| self.map_pieces(ordinals, |ordinals| users.lines_of(ordinals));
-        let ordinals = self.ordinals_by_id();
-        let mut lots = ordinals.chunks(LINES_AT_ONCE);
+        let make = |ranks: &[u32]| {
+            let pieces: Vec<&[u32]> = ranks.chunks(PIECE).collect();
+            self.map(&pieces, |ranks| users.lines_of(ranks))
+        };
+        let ranks = self.ranks();
+        let mut lots = ranks.chunks(LINES_AT_ONCE);
         let mut ready = lots.next().map(make).unwrap_or_default();
         while !ready.is_empty() {
             let lot = lots.next();
@@ -197,7 +204,7 @@ impl Audience {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
-        self.state.users.ids_of(self.ordinals_by_id())
+        self.state.users.ids_of(self.ranks())
     }
 
     /// Whether user ids are integers, to be printed without quotes.

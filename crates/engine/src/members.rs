@@ -48,7 +48,8 @@ pub struct Members {
     audience: Audience,
     attributes: Vec<(PlanAttribute, ColumnType)>,
     schema: SchemaRef,
-    ordinals: Vec<u32>,
+    /// The members' places in the order of ids, ascending.
+    ranks: Vec<u32>,
     /// How many have been put into batches.
     next: usize,
     /// How many batches are made at once.
@@ -148,48 +149,50 @@ impl Audience {
     ///
     /// # Cost
     ///
-    /// One or two looks at memory per member, and 4 bytes per member beside the array; ids of one
-    /// length are put together by several threads. [`Audience::members`] hands out the same ids in
+    /// A copy of the members' ids, and 4 bytes per member beside the array; ids of one length are put
+    /// together by several threads. [`Audience::members`] hands out the same ids in
     /// pieces.
     pub fn user_ids(&self) -> ArrayRef {
-        let ordinals = self.ordinals_by_id();
-        let ids = || self.ids_of(&ordinals, &self.id_type(&ordinals));
+        let ranks = self.ranks();
+        let ids = || self.ids_of(&ranks, &self.id_type(&ranks));
         match &self.pool {
-            Some(pool) if ordinals.len() > PIECE => pool.install(ids),
+            Some(pool) if ranks.len() > PIECE => pool.install(ids),
             _ => ids(),
         }
     }
 
-    /// The type of the column of these users' ids, which are ascending.
-    fn id_type(&self, ordinals: &[u32]) -> DataType {
+    /// The type of the column of the ids at these ranks, which are ascending.
+    fn id_type(&self, ranks: &[u32]) -> DataType {
         let users = &self.state.users;
-        let id = |&ordinal: &u32| users.id(UserOrdinal(ordinal));
+        let id = |&rank: &u32| users.id(users.by_rank(rank));
         if self.has_integer_ids() {
             // What is no integer comes last, so that the others lie between these two.
-            let mut ends = ordinals.first().into_iter().chain(ordinals.last());
-            if ends.all(|ordinal| id(ordinal).parse::<i64>().is_ok()) {
+            let mut ends = ranks.first().into_iter().chain(ranks.last());
+            if ends.all(|rank| id(rank).parse::<i64>().is_ok()) {
                 return DataType::Int64;
             }
         }
         let fits = |bytes: usize| i32::try_from(bytes).is_ok();
         // Where everybody's ids fit, the members' do.
-        if fits(users.id_bytes()) || fits(ordinals.iter().map(|ordinal| id(ordinal).len()).sum()) {
+        if fits(users.id_bytes()) || fits(ranks.iter().map(|rank| id(rank).len()).sum()) {
             DataType::Utf8
         } else {
             DataType::LargeUtf8
         }
     }
 
-    /// The ids of users as a column of the type that [`Audience::id_type`] found.
-    fn ids_of(&self, ordinals: &[u32], data_type: &DataType) -> ArrayRef {
+    /// The ids at some ranks as a column of the type that [`Audience::id_type`] found.
+    fn ids_of(&self, ranks: &[u32], data_type: &DataType) -> ArrayRef {
         let users = &self.state.users;
         match data_type {
             DataType::Int64 => {
-                let ids = users.ids_of(ordinals).map(|id| id.parse::<i64>().ok());
+                let ids = users
+                    .ids_of(ranks.iter().copied())
+                    .map(|id| id.parse::<i64>().ok());
                 Arc::new(ids.collect::<Int64Array>())
             }
-            DataType::LargeUtf8 => Arc::new(text_column::<i64>(users, ordinals)),
-            _ => Arc::new(text_column::<i32>(users, ordinals)),
+            DataType::LargeUtf8 => Arc::new(text_column::<i64>(users, ranks)),
+            _ => Arc::new(text_column::<i32>(users, ranks)),
         }
     }
 
@@ -224,22 +227,23 @@ impl Audience {
         if !matches!(users.id_kind(), IdKind::Integer) {
             return Err(RoaringError::TextIds);
         }
-        let number = |&ordinal: &u32| {
-            let id = users.id(UserOrdinal(ordinal));
+        let number = |rank: u32| {
+            let id = users.id(users.by_rank(rank));
             id.parse::<u64>()
                 .map_err(|_| RoaringError::NotUnsigned { id: id.to_owned() })
         };
-        let ordinals = self.ordinals_by_id();
+        let ranks = self.ranks();
         // All ids decide, not the members': each audience of a store has one form.
-        let last = users.ranked().last().map(number).transpose();
+        let last = (users.ordinals() as u32).checked_sub(1);
+        let last = last.map(number).transpose();
         let ids = if last.is_ok_and(|last| last.is_none_or(|last| u32::try_from(last).is_ok())) {
-            let ids: Vec<u32> = ordinals
-                .iter()
-                .map(|ordinal| number(ordinal).map(|id| id as u32))
+            let ids: Vec<u32> = ranks
+                .into_iter()
+                .map(|rank| number(rank).map(|id| id as u32))
                 .collect::<Result<_, _>>()?;
             Ids::Narrow(ids.into_iter().collect())
         } else {
-            let ids: Vec<u64> = ordinals.iter().map(number).collect::<Result<_, _>>()?;
+            let ids: Vec<u64> = ranks.into_iter().map(number).collect::<Result<_, _>>()?;
             Ids::Wide(ids.into_iter().collect())
         };
         Ok(RoaringIds(ids))
@@ -282,13 +286,13 @@ impl Members {
         attributes: Vec<(PlanAttribute, ColumnType)>,
         mut fields: Vec<Field>,
     ) -> Self {
-        let ordinals = audience.ordinals_by_id();
-        fields.insert(0, Field::new("user_id", audience.id_type(&ordinals), false));
+        let ranks = audience.ranks();
+        fields.insert(0, Field::new("user_id", audience.id_type(&ranks), false));
         Self {
             audience: audience.clone(),
             attributes,
             schema: Arc::new(Schema::new(fields)),
-            ordinals,
+            ranks,
             next: 0,
             at_once: BATCHES_AT_ONCE,
             ready: VecDeque::new(),
@@ -298,7 +302,7 @@ impl Members {
     /// How many members are still to be handed out.
     fn left(&self) -> usize {
         let ready = self.ready.iter().map(RecordBatch::num_rows);
-        self.ordinals.len() - self.next + ready.sum::<usize>()
+        self.ranks.len() - self.next + ready.sum::<usize>()
     }
 
     /// The columns.
@@ -351,13 +355,11 @@ impl Members {
 
     /// Makes the next batches.
     fn make_batches(&mut self) -> Result<(), ArrowError> {
-        let left = &self.ordinals[self.next..];
-        let left = &left[..left.len().min(self.at_once * BATCH_MEMBERS)];
-        let pieces = left.chunks(BATCH_MEMBERS).map(<[u32]>::len);
-        let batches = self
-            .audience
-            .map_pieces(left, |ordinals| self.batch(ordinals));
-        for (wanted, batch) in pieces.collect::<Vec<_>>().into_iter().zip(batches) {
+        let left = self.ranks[self.next..].chunks(BATCH_MEMBERS);
+        let pieces: Vec<&[u32]> = left.take(self.at_once).collect();
+        let batches = self.audience.map(&pieces, |ranks| self.batch(ranks));
+        let wanted: Vec<usize> = pieces.iter().map(|ranks| ranks.len()).collect();
+        for (wanted, batch) in wanted.into_iter().zip(batches) {
             let batch = batch?;
             let rows = batch.num_rows();
             self.next += rows;
@@ -372,7 +374,8 @@ impl Members {
     }
 
     /// A batch of these members, or of the first of them.
-    fn batch(&self, ordinals: &[u32]) -> Result<RecordBatch, ArrowError> {
+    fn batch(&self, ranks: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let users = &self.audience.state.users;
         let (dataset, as_of) = (&self.audience.state.dataset, self.audience.as_of.instant());
         let mut columns = self
             .attributes
@@ -380,14 +383,19 @@ impl Members {
             .map(|(attribute, of)| {
                 let values = AttributeColumn::new(dataset, attribute, *of, as_of)
                     .map_err(|error| ArrowError::from_external_error(Box::new(error)))?;
-                Ok((values, Builder::new(*of, ordinals.len())))
+                Ok((values, Builder::new(*of, ranks.len())))
             })
             .collect::<Result<Vec<_>, ArrowError>>()?;
-        let (mut rows, mut text_bytes) = (0, 0);
-        for block in ordinals.chunks(BLOCK) {
+        // Ids alone need no look at anybody's values.
+        let mut rows = if columns.is_empty() { ranks.len() } else { 0 };
+        let mut text_bytes = 0;
+        let mut ordinals = Vec::with_capacity(BLOCK);
+        for block in ranks[rows..].chunks(BLOCK) {
+            ordinals.clear();
+            ordinals.extend(block.iter().map(|&rank| users.by_rank(rank).0));
             for (values, builder) in &mut columns {
-                values.fetch(block);
-                for &ordinal in block {
+                values.fetch(&ordinals);
+                for &ordinal in &ordinals {
                     text_bytes +=
                         values.with_value(UserOrdinal(ordinal), |value| builder.push(value));
                 }
@@ -399,7 +407,7 @@ impl Members {
         }
         let ids = self
             .audience
-            .ids_of(&ordinals[..rows], self.schema.field(0).data_type());
+            .ids_of(&ranks[..rows], self.schema.field(0).data_type());
         let columns = columns.into_iter().map(|(_, builder)| builder.finish());
         let arrays = std::iter::once(ids).chain(columns).collect();
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
@@ -411,11 +419,11 @@ impl Iterator for Members {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty()
-            && self.next < self.ordinals.len()
+            && self.next < self.ranks.len()
             && let Err(error) = self.make_batches()
         {
             // Damage stays, so trying again would never end.
-            self.next = self.ordinals.len();
+            self.next = self.ranks.len();
             self.ready.clear();
             return Some(Err(error));
         }
@@ -429,15 +437,15 @@ impl RecordBatchReader for Members {
     }
 }
 
-/// The ids of users as a column of text.
-fn text_column<O: OffsetSizeTrait>(users: &Users, ordinals: &[u32]) -> GenericStringArray<O> {
-    let (texts, ends) = users.texts_of::<O>(ordinals);
+/// The ids at some ranks as a column of text.
+fn text_column<O: OffsetSizeTrait>(users: &Users, ranks: &[u32]) -> GenericStringArray<O> {
+    let (texts, ends) = users.texts_of::<O>(ranks);
     let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
     // Whether it is text is asked of all of it together.
     match GenericStringArray::try_new(ends, Buffer::from_vec(texts), None) {
         Ok(column) => column,
         // Some file has the right checksum and no text in it: here as in `Users::id`.
-        Err(_) => GenericStringArray::from_iter_values(users.ids_of(ordinals)),
+        Err(_) => GenericStringArray::from_iter_values(users.ids_of(ranks.iter().copied())),
     }
 }
 

@@ -88,16 +88,18 @@ pub(crate) fn check_users(dataset: &Dataset, manifest: &Manifest, findings: &mut
     if findings.faults.len() > before {
         return;
     }
-    let ranked = users.ranked();
-    let ranks_agree = ranked.len() == users.ordinals()
-        && (0..).zip(ranked).all(|(rank, &ordinal)| {
-            (ordinal as usize) < users.ordinals() && users.rank(UserOrdinal(ordinal)) == rank
-        });
+    let ranks_agree = (0..users.ordinals() as u32).all(|rank| {
+        let user = users.by_rank(rank);
+        (user.0 as usize) < users.ordinals() && users.rank(user) == rank
+    });
     if !ranks_agree {
         findings.fault(
             file,
             "the order of user ids and the ranks contradict each other",
         );
+    }
+    if findings.faults.len() > before {
+        return;
     }
     let lost = (0..users.ordinals() as u32)
         .map(UserOrdinal)

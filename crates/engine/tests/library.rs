@@ -3,9 +3,12 @@
 
 mod support;
 
+use crowdset::arrow::array::{ArrayRef, StringArray};
+use crowdset::arrow::record_batch::RecordBatch;
 use crowdset::{AsOf, Engine, SaveError, Segment, Snapshot};
 use crowdset_testkit::{Data, EventRow, UserRow};
 use std::path::Path;
+use std::sync::Arc;
 use support::{Loading, load};
 
 fn segment(text: &str) -> Segment {
@@ -278,8 +281,18 @@ fn a_store_of_format_1_is_read_and_changed() {
         audience.iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let all = "sum(purchase.amount) = 12.5 and industry = 'Retail' and account_type = 'free'";
+    let ask_of_the_past = |snapshot: &Snapshot| {
+        let past: AsOf = "2026-01-20".parse().expect("an instant");
+        let was = snapshot.evaluate(&segment("industry = 'SaaS'"), past);
+        let was = was.expect("an answer");
+        assert!(was.iter().eq(["u1", "u3"]) && was.contains_user("u3"));
+        let changes = "changed(industry from 'SaaS' to 'Retail', last 60 days)";
+        assert_eq!(ask(snapshot, changes), ["u1"]);
+        assert_eq!(ask(snapshot, "user_id = 'u2'"), ["u2"]);
+    };
     let reader = Engine::open_read_only(folder.path()).expect("opens");
     assert_eq!(ask(&reader.snapshot(), all), ["u1"]);
+    ask_of_the_past(&reader.snapshot());
     assert!(reader.snapshot().verify().ok);
     let engine = Engine::open(folder.path()).expect("opens");
     engine.save_segment("all", &segment(all)).expect("saved");
@@ -292,12 +305,26 @@ fn a_store_of_format_1_is_read_and_changed() {
         },
         Loading::Whole,
     );
+    // The users' files are made anew by a load of users only.
+    ask_of_the_past(&engine.snapshot());
+    let users = RecordBatch::try_from_iter([(
+        "user_id",
+        Arc::new(StringArray::from(vec!["u0"])) as ArrayRef,
+    )]);
+    engine
+        .append_users(&users.expect("a column"))
+        .expect("a user is loaded");
     drop(engine);
     let engine = Engine::open(folder.path()).expect("opens");
+    assert_eq!(
+        ask(&engine.snapshot(), "everyone"),
+        ["u0", "u1", "u2", "u3"]
+    );
     assert_eq!(
         ask(&engine.snapshot(), "segment('all') or list('some')"),
         ["u1", "u3"]
     );
+    ask_of_the_past(&engine.snapshot());
     assert_eq!(
         ask(&engine.snapshot(), "count(purchase) > 2"),
         Vec::<String>::new()

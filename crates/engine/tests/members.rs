@@ -248,27 +248,39 @@ fn ids_are_the_same_in_every_form() {
         texts(|number| format!("{:036}", number + 1_000)),
         texts(|number| format!("é{}", number + 1_000)),
     ] {
-        let data_type = ids.data_type().clone();
-        let engine = engine_with(vec![("user_id", ids)]);
-        let audience = everyone(&engine);
-        assert!(audience.iter().eq(sorted.iter()));
-        let mut lines = Vec::new();
-        audience.write_lines(&mut lines).expect("lines");
-        assert!(lines == (sorted.join("\n") + "\n").as_bytes());
-        let whole = audience.user_ids();
-        assert_eq!(whole.data_type(), &data_type);
-        assert!(
-            (0..whole.len())
-                .map(|row| id(&whole, row))
-                .eq(sorted.iter().cloned())
-        );
-        let batches = audience.members().map(|batch| batch.expect("a batch"));
-        let in_batches = batches.flat_map(|batch| {
-            let ids = Arc::clone(batch.column(0));
-            (0..ids.len()).map(move |row| id(&ids, row))
-        });
-        assert!(in_batches.eq(sorted));
+        let few: Vec<String> = sorted.iter().step_by(1_000).cloned().collect();
+        // In one load, which gives ordinals by id, and in two.
+        for first in [ids.len(), 60_000] {
+            let engine = engine_with(vec![("user_id", ids.slice(0, first))]);
+            if first < ids.len() {
+                let others = ids.slice(first, ids.len() - first);
+                let others = RecordBatch::try_from_iter([("user_id", others)]).expect("a column");
+                engine.append_users(&others).expect("users are loaded");
+            }
+            let is_in_order = engine.snapshot().stats().users.rank_bytes == 0;
+            assert_eq!(is_in_order, first == ids.len());
+            check_ids(&everyone(&engine), ids.data_type(), &sorted);
+            engine.save_list("few", &few).expect("a list");
+            let segment: Segment = "list('few')".parse().expect("a segment");
+            let audience = engine.snapshot().evaluate(&segment, AsOf::now());
+            check_ids(&audience.expect("an audience"), ids.data_type(), &few);
+        }
     }
+}
+
+/// Whether an audience has these ids, in this order, whatever they are asked for as.
+fn check_ids(audience: &Audience, data_type: &DataType, sorted: &[String]) {
+    assert!(audience.iter().eq(sorted.iter()));
+    let mut lines = Vec::new();
+    audience.write_lines(&mut lines).expect("lines");
+    assert!(lines == (sorted.join("\n") + "\n").as_bytes());
+    let whole = audience.user_ids();
+    assert_eq!(whole.data_type(), data_type);
+    let ids = |column: ArrayRef| (0..column.len()).map(move |row| id(&column, row));
+    assert!(ids(whole).eq(sorted.iter().cloned()));
+    let batches = audience.members().map(|batch| batch.expect("a batch"));
+    let in_batches = batches.flat_map(|batch| ids(Arc::clone(batch.column(0))));
+    assert!(in_batches.eq(sorted.iter().cloned()));
 }
 
 #[test]

@@ -132,12 +132,11 @@ impl<'a> Attribute<'a> {
         if count == 0 {
             return self.values.get(ordinal as usize);
         }
-        let visible =
-            rows.at[first..first + count].partition_point(|&at| is_visible(at, self.as_of));
+        let visible = rows.count_early(first..first + count, |at| is_visible(at, self.as_of));
         if visible == 0 {
             return None;
         }
-        match rows.codes[first + visible - 1] {
+        match rows.code(first + visible - 1) {
             UNSET => None,
             code => ValueRef::Text(Cow::Borrowed(self.text(code)?)).cast(self.values.cast),
         }
@@ -264,7 +263,7 @@ impl<'a> Attribute<'a> {
         self.codes_at_the_end(chunk, codes);
         let rows = history.chunk(chunk);
         let mut previous = None;
-        for ((&user, &at), &code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
+        for (user, at, code) in rows.iter() {
             let slot = &mut codes[user as usize & (CHUNK_USERS - 1)];
             // A user with a history has the values of the history only.
             if previous != Some(user) {
@@ -299,6 +298,28 @@ impl Verdicts {
     }
 }
 
+/// The codes of text that passes a test as of an instant, if the attribute is nothing but text, had its
+/// last values by then, and the test asks for few.
+pub(crate) fn equal_codes(
+    attribute: &crowdset_storage::Attribute,
+    test: &PlanTest,
+    as_of: TimestampMillis,
+) -> Result<Option<Vec<(u64, u64)>>, EvalError> {
+    let is_equality = matches!(
+        test,
+        PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_)
+    );
+    let is_past = attribute.latest().is_some_and(|latest| as_of.0 <= latest);
+    if !is_equality || is_past {
+        return Ok(None);
+    }
+    let Some(dictionary) = attribute.texts()? else {
+        return Ok(None);
+    };
+    let truth = Truth::new(Cow::Borrowed(test), true)?;
+    Ok(crate::filter::text_ranges(&dictionary, &truth))
+}
+
 fn is_visible(at: i64, as_of: TimestampMillis) -> bool {
     // The beginning of time stands for "always", also for an evaluation at it.
     at < as_of.0 || at == i64::MIN
@@ -325,13 +346,11 @@ enum How<'a> {
 }
 
 impl<'a> AttributeCondition<'a> {
-    /// `right` must be given for [`PlanTest::CompareAttribute`], and only then. `sets` finds the
-    /// users with codes of the attribute's dictionary, at the end of time, if an index has all.
+    /// `right` must be given for [`PlanTest::CompareAttribute`], and only then.
     pub(crate) fn new(
         attribute: Attribute<'a>,
         test: Cow<'a, PlanTest>,
         right: Option<Attribute<'a>>,
-        sets: impl FnOnce(&[(u64, u64)]) -> Result<Option<Vec<FrozenSet<'a>>>, EvalError>,
     ) -> Result<Self, EvalError> {
         if let (PlanTest::CompareAttribute(op, _), Some(right)) = (&*test, right) {
             let op = *op;
@@ -340,45 +359,38 @@ impl<'a> AttributeCondition<'a> {
                 how: How::Attribute { op, right },
             });
         }
-        let is_equality = matches!(
-            *test,
-            PlanTest::Compare(CompareOp::Equal, _) | PlanTest::In(_)
-        );
         if let Some(history) = attribute.history {
             let verdicts = attribute.verdicts(test)?;
             let how = How::History { history, verdicts };
             return Ok(Self { attribute, how });
         }
         let truth = Arc::new(Truth::new(test, true)?);
-        let how = if let Some(ranges) = Self::equal_codes(&attribute, is_equality, &truth)
-            && let Some(sets) = sets(&ranges)?
-        {
-            How::Sets(sets)
-        } else {
-            How::Column {
-                filter: Filter::of_values(attribute.values, &truth),
-                missing: truth.of_missing(),
-            }
+        let how = How::Column {
+            filter: Filter::of_values(attribute.values, &truth),
+            missing: truth.of_missing(),
         };
         Ok(Self { attribute, how })
     }
 
-    /// The codes of text that passes, if the attribute is nothing but text and the test asks for few.
-    fn equal_codes(
-        attribute: &Attribute<'_>,
-        is_equality: bool,
-        truth: &Truth<'_>,
-    ) -> Option<Vec<(u64, u64)>> {
-        let [part] = attribute.values.parts() else {
-            return None;
+    /// The users of these sets.
+    pub(crate) fn of_sets(
+        sets: Vec<FrozenSet<'a>>,
+        as_of: TimestampMillis,
+        ordinals: usize,
+    ) -> Self {
+        let values = Values {
+            column: None,
+            cast: None,
         };
-        let PartData::Text { dictionary, .. } = &part.data else {
-            return None;
-        };
-        if !is_equality || attribute.values.cast.is_some() {
-            return None;
+        Self {
+            attribute: Attribute {
+                values,
+                history: None,
+                as_of,
+                ordinals,
+            },
+            how: How::Sets(sets),
         }
-        crate::filter::text_ranges(dictionary, truth)
     }
 
     /// How the answer is found, for profiles.

@@ -175,7 +175,7 @@ impl Audience {
         words
     }
 
-    /// The users, ascending by ordinal, which is the order of first appearance, not of ids.
+    /// The users, ascending by ordinal, which need not be the order of ids.
     pub fn iter(&self) -> impl Iterator<Item = UserOrdinal> + '_ {
         (0..self.users.chunks() as u32).flat_map(move |chunk| {
             self.chunk(ChunkId(chunk))
@@ -195,11 +195,8 @@ impl Audience {
     /// [`Damaged`] if the stored order of ids is.
     pub fn iter_by_id(&self) -> Result<impl Iterator<Item = UserOrdinal> + '_, Damaged> {
         self.users.touch_ranks()?;
-        Ok(self
-            .users
-            .ranked()
-            .iter()
-            .map(|&ordinal| UserOrdinal(ordinal))
+        Ok((0..self.users.ordinals() as u32)
+            .map(|rank| self.users.by_rank(rank))
             .filter(|&user| self.contains(user)))
     }
 

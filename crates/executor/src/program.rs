@@ -3,7 +3,7 @@
 mod counting;
 mod turns;
 
-use crate::attribute::AttributeCondition;
+use crate::attribute::{AttributeCondition, equal_codes};
 use crate::condition::{
     Changed, Comparison, Held, MeasureCondition, OccurrenceCondition, Rank, Sequence,
 };
@@ -431,32 +431,52 @@ fn bind_attribute<'a>(
     operand: &'a PlanAttribute,
     test: &'a PlanTest,
 ) -> Result<AttributeCondition<'a>, EvalError> {
+    if let Some(sets) = indexed_users(binder, operand, test)? {
+        let ordinals = binder.dataset.users.ordinals();
+        return Ok(AttributeCondition::of_sets(sets, binder.as_of, ordinals));
+    }
     let attribute = binder.attribute(operand)?;
     let right = match test {
         PlanTest::CompareAttribute(_, right) => Some(binder.attribute(right)?),
         _ => None,
     };
-    let index = binder
-        .dataset
-        .attribute_index
-        .as_deref()
-        .filter(|_| binder.options.use_index);
-    AttributeCondition::new(attribute, Cow::Borrowed(test), right, |ranges| {
-        let Some(index) = index else { return Ok(None) };
-        let (table, name) = (storage_table(operand.table) as u8, operand.name.as_str());
-        let mut sets: Vec<FrozenSet<'a>> = Vec::new();
-        for code in ranges.iter().flat_map(|&(low, high)| low..=high) {
-            match index.get(Term::Attribute {
-                table,
-                name,
-                code: code as u32,
-            })? {
-                Some(set) => sets.push(set),
-                None => return Ok(None),
-            }
+    AttributeCondition::new(attribute, Cow::Borrowed(test), right)
+}
+
+/// The users that pass a test of equality, from the index; `None` if it does not have them. Reads the
+/// texts of the attribute, and not whose they are.
+fn indexed_users<'a>(
+    binder: Binder<'a>,
+    operand: &PlanAttribute,
+    test: &PlanTest,
+) -> Result<Option<Vec<FrozenSet<'a>>>, EvalError> {
+    let index = binder.dataset.attribute_index.as_deref();
+    let users = &binder.dataset.users;
+    let (Some(index), Some(stored)) = (
+        index.filter(|_| binder.options.use_index && operand.cast.is_none()),
+        users.attribute(storage_table(operand.table), &operand.name),
+    ) else {
+        return Ok(None);
+    };
+    let (table, name) = (storage_table(operand.table) as u8, operand.name.as_str());
+    if !index.is_attribute_indexed(table, name) {
+        return Ok(None);
+    }
+    let Some(ranges) = equal_codes(stored, test, binder.as_of)? else {
+        return Ok(None);
+    };
+    let mut sets = Vec::new();
+    for code in ranges.iter().flat_map(|&(low, high)| low..=high) {
+        match index.get(Term::Attribute {
+            table,
+            name,
+            code: code as u32,
+        })? {
+            Some(set) => sets.push(set),
+            None => return Ok(None),
         }
-        Ok(Some(sets))
-    })
+    }
+    Ok(Some(sets))
 }
 
 impl Condition<'_> {

@@ -181,8 +181,12 @@ impl<'a> People<'a> {
         if files.has_users() {
             self.universe.get_or_insert_default();
         }
+        let is_new = self.ordinals() == 0;
         for file in &files.users {
             self.read_users(file, on_bad_row, rejections, &meter)?;
+        }
+        if is_new {
+            self.sort_users();
         }
         if !files.has_properties() {
             return Ok(());
@@ -199,6 +203,19 @@ impl<'a> People<'a> {
         self.histories = rows.histories();
         self.properties = Some(rows);
         Ok(())
+    }
+
+    /// Gives the first users of a store ordinals that ascend by id: then their ids lie in the order of
+    /// ordinals, and lists of members are read off bit by bit. Ordinals that somebody has seen stay.
+    fn sort_users(&mut self) {
+        let kind = self.id_kind();
+        let ids = self.ids.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // All of them are rows of a users table: the universe stays as it is.
+        let new = ids.sort(kind);
+        let columns: Vec<&mut AttributeBuilder> = self.columns.values_mut().collect();
+        columns
+            .into_par_iter()
+            .for_each(|column| column.renumber(&new));
     }
 
     /// Takes in the kind of user ids of the events; ids of different kinds compare as text. Call it

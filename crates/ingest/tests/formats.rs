@@ -258,15 +258,15 @@ fn users_of(people: People) -> (Vec<String>, BTreeSet<String>, Vec<String>) {
         });
         for chunk in (0..users.chunks() as u32).map(crowdset_types::ChunkId) {
             let rows = history.chunk(chunk);
-            for ((user, at), code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
-                let value = if *code == u32::MAX {
+            for (user, at, code) in rows.iter() {
+                let value = if code == u32::MAX {
                     "unset"
                 } else {
-                    dictionary.unwrap().get(*code as usize)
+                    dictionary.unwrap().get(code as usize)
                 };
                 lines.insert(format!(
                     "{} property.{}@{at}={value}",
-                    names[*user as usize],
+                    names[user as usize],
                     attribute.name()
                 ));
             }

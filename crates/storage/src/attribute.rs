@@ -6,10 +6,10 @@ use crate::encode::{
     sorted_dictionary, split_texts,
 };
 use crate::error::{Damaged, StorageError};
-use crate::image::{ImageWriter, SectionBytes, SectionId};
+use crate::history::{EncodedHistory, HistoryRow, UNSET};
 use crate::staging::StagedColumn;
 use crate::users::Attribute;
-use crowdset_types::{CHUNK_USERS, ChunkId, UserOrdinal, chunk_count};
+use crowdset_types::{ChunkId, UserOrdinal, chunk_count};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -202,6 +202,24 @@ impl AttributeBuilder {
         self.payloads[index] = payload;
     }
 
+    /// Gives the users other ordinals: the new one of each old one, all different and fewer than there
+    /// are old ones.
+    ///
+    /// # Panics
+    ///
+    /// If a user that has a value is given none, or one too large.
+    pub fn renumber(&mut self, new: &[u32]) {
+        let mut tags = vec![Tag::None; new.len()];
+        let mut payloads = vec![0; new.len()];
+        for (old, (tag, payload)) in self.tags.iter().zip(&self.payloads).enumerate() {
+            if *tag != Tag::None {
+                let place = new[old] as usize;
+                (tags[place], payloads[place]) = (*tag, *payload);
+            }
+        }
+        (self.tags, self.payloads) = (tags, payloads);
+    }
+
     /// Encodes the values for a store of so many ordinals.
     ///
     /// # Errors
@@ -246,16 +264,6 @@ impl AttributeBuilder {
 fn push<T>(part: &mut crate::staging::StagedPart<T>, row: u32, value: T) {
     part.rows.push(row);
     part.values.push(value);
-}
-
-/// The code of "unset from then on".
-const UNSET: u32 = u32::MAX;
-
-#[derive(Debug, Clone, Copy)]
-struct HistoryRow {
-    user: u32,
-    code: u32,
-    at: i64,
 }
 
 /// Collects the values of one user property over time.
@@ -307,18 +315,13 @@ impl HistoryBuilder {
         };
         for chunk in (0..chunk_count(column.rows) as u32).map(ChunkId) {
             let rows = history.chunk(chunk);
-            for ((user, at), code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
-                let code = if *code == UNSET {
-                    UNSET
-                } else {
-                    texts[*code as usize]
-                };
-                builder.rows.push(HistoryRow {
-                    user: chunk.first().0 + u32::from(*user),
-                    code,
-                    at: *at,
-                });
-            }
+            builder
+                .rows
+                .extend(rows.iter().map(|(user, at, code)| HistoryRow {
+                    user: chunk.first().0 + u32::from(user),
+                    code: texts.get(code as usize).copied().unwrap_or(UNSET),
+                    at,
+                }));
         }
         Ok(builder)
     }
@@ -387,84 +390,15 @@ impl HistoryBuilder {
                 current[row.user as usize] = row.code;
             }
         }
-        let part: EncodedPart = encode_text_part(dictionary, &current, present);
         let timed = self.rows.iter().any(|row| row.at != i64::MIN);
-        let history = timed.then(|| EncodedHistory::new(&self.rows, ordinals));
+        let history = timed.then(|| EncodedHistory::new(&self.rows, dictionary.len(), ordinals));
+        let part: EncodedPart = encode_text_part(dictionary, &current, present);
         Ok(EncodedAttribute {
             table: Table::Properties,
             name: self.name,
             ordinals,
             column: EncodedColumn { parts: vec![part] },
             history,
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct HistoryMeta {
-    pub(crate) latest: i64,
-    pub(crate) rows: u64,
-    pub(crate) chunks: u32,
-    pub(crate) starts: SectionId,
-    pub(crate) users: SectionId,
-    pub(crate) at: SectionId,
-    pub(crate) codes: SectionId,
-}
-
-impl HistoryMeta {
-    pub(crate) fn sections(&self) -> [SectionId; 4] {
-        [self.starts, self.users, self.at, self.codes]
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct EncodedHistory {
-    latest: i64,
-    rows: u64,
-    chunks: u32,
-    starts: SectionBytes,
-    users: SectionBytes,
-    at: SectionBytes,
-    codes: SectionBytes,
-}
-
-impl EncodedHistory {
-    /// Rows sorted by user and time.
-    fn new(rows: &[HistoryRow], ordinals: usize) -> Self {
-        let chunks = chunk_count(ordinals);
-        let starts: Vec<u32> = (0..=chunks)
-            .map(|chunk| {
-                rows.partition_point(|row| (row.user as usize) < chunk * CHUNK_USERS) as u32
-            })
-            .collect();
-        Self {
-            latest: rows.iter().map(|row| row.at).max().unwrap_or(i64::MIN),
-            rows: rows.len() as u64,
-            chunks: chunks as u32,
-            starts: SectionBytes::new(starts),
-            users: SectionBytes::new(
-                rows.iter()
-                    .map(|row| UserOrdinal(row.user).within_chunk())
-                    .collect(),
-            ),
-            at: SectionBytes::new(rows.iter().map(|row| row.at).collect()),
-            codes: SectionBytes::new(rows.iter().map(|row| row.code).collect()),
-        }
-    }
-
-    pub(crate) fn write(
-        self,
-        writer: &mut ImageWriter,
-        shown: &str,
-    ) -> Result<HistoryMeta, StorageError> {
-        Ok(HistoryMeta {
-            latest: self.latest,
-            rows: self.rows,
-            chunks: self.chunks,
-            starts: writer.put_section(format!("{shown}, history starts"), &self.starts)?,
-            users: writer.put_section(format!("{shown}, history users"), &self.users)?,
-            at: writer.put_section(format!("{shown}, history times"), &self.at)?,
-            codes: writer.put_section(format!("{shown}, history codes"), &self.codes)?,
         })
     }
 }

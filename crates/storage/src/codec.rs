@@ -57,6 +57,8 @@ impl FrameKind {
         match self {
             // Version 2 names the files of saved segments and lists.
             Self::Manifest => 2,
+            // Version 2 has ids in their order, narrow histories, and equal sections once.
+            Self::Users => 2,
             _ => 1,
         }
     }

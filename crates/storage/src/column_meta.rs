@@ -136,7 +136,7 @@ pub(crate) struct DictionaryMeta {
 }
 
 impl CodesMeta {
-    fn expect(self, image: &Image, rows: usize) -> Result<(), StorageError> {
+    pub(crate) fn expect(self, image: &Image, rows: usize) -> Result<(), StorageError> {
         match self.width {
             1 => image.expect::<u8>(self.section, rows),
             2 => image.expect::<u16>(self.section, rows),
@@ -149,7 +149,7 @@ impl CodesMeta {
         }
     }
 
-    fn open(self, image: &Image) -> Codes {
+    pub(crate) fn open(self, image: &Image) -> Codes {
         match self.width {
             1 => Codes::U8(image.values(self.section)),
             2 => Codes::U16(image.values(self.section)),
@@ -312,6 +312,22 @@ impl LazyColumn {
             .map_err(Clone::clone)
     }
 
+    /// The dictionary, where the column is nothing but text; checks its checksums the first time.
+    pub(crate) fn dictionary(&self) -> Result<Option<Dictionary>, Damaged> {
+        let [
+            PartMeta {
+                data: DataMeta::Text { dictionary, .. },
+                ..
+            },
+        ] = &*self.parts
+        else {
+            return Ok(None);
+        };
+        self.image
+            .check_all(&[dictionary.offsets, dictionary.texts])?;
+        Ok(Some(dictionary.open(&self.image)))
+    }
+
     fn read(&self) -> Result<Column, Damaged> {
         let mut all = Vec::new();
         for part in &self.parts {
@@ -370,11 +386,16 @@ impl LazyColumn {
     }
 
     pub(crate) fn bytes(&self) -> ColumnBytes {
+        self.bytes_by(|section| self.image.section_bytes(section))
+    }
+
+    /// As [`LazyColumn::bytes`], by how much each section counts.
+    pub(crate) fn bytes_by(&self, mut count: impl FnMut(SectionId) -> u64) -> ColumnBytes {
         let mut bytes = ColumnBytes::default();
         for part in &self.parts {
             let (dictionary, sections) = part.sections();
             for section in sections {
-                let counted = self.image.section_bytes(section);
+                let counted = count(section);
                 if part.presence == Some(section) {
                     bytes.presence += counted;
                 } else {
@@ -382,8 +403,7 @@ impl LazyColumn {
                 }
             }
             if let Some(dictionary) = dictionary {
-                bytes.dictionary += self.image.section_bytes(dictionary.offsets);
-                bytes.dictionary += self.image.section_bytes(dictionary.texts);
+                bytes.dictionary += count(dictionary.offsets) + count(dictionary.texts);
             }
         }
         bytes

@@ -67,6 +67,20 @@ pub(crate) struct EncodedCodes {
     section: SectionBytes,
 }
 
+impl EncodedCodes {
+    /// Writes the section `name`.
+    pub(crate) fn write(
+        &self,
+        writer: &mut ImageWriter,
+        name: String,
+    ) -> Result<CodesMeta, StorageError> {
+        Ok(CodesMeta {
+            width: self.width,
+            section: writer.put_section(name, &self.section)?,
+        })
+    }
+}
+
 /// Distinct texts in byte order.
 #[derive(Debug)]
 pub(crate) struct EncodedDictionary {
@@ -74,6 +88,13 @@ pub(crate) struct EncodedDictionary {
     bytes: u64,
     offsets: SectionBytes,
     texts: SectionBytes,
+}
+
+impl EncodedDictionary {
+    /// How many texts.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
 }
 
 impl EncodedColumn {
@@ -107,12 +128,7 @@ impl EncodedPart {
             None => None,
         };
         let put_codes =
-            |writer: &mut ImageWriter, codes: &EncodedCodes| -> Result<CodesMeta, StorageError> {
-                Ok(CodesMeta {
-                    width: codes.width,
-                    section: writer.put_section(name("values"), &codes.section)?,
-                })
-            };
+            |writer: &mut ImageWriter, codes: &EncodedCodes| codes.write(writer, name("values"));
         let put_dictionary = |writer: &mut ImageWriter, dictionary: &EncodedDictionary| {
             Ok::<_, StorageError>(DictionaryMeta {
                 len: dictionary.len,
@@ -440,7 +456,7 @@ fn decimal_places(pieces: &[(usize, StagedPart<f64>)]) -> Option<u32> {
 }
 
 /// Numbers at the narrowest width that holds `largest`.
-fn scatter(rows: usize, largest: u64, fill: impl FnOnce(&mut Sink)) -> EncodedCodes {
+pub(crate) fn scatter(rows: usize, largest: u64, fill: impl FnOnce(&mut Sink)) -> EncodedCodes {
     let mut sink = match largest {
         0..=0xff => Sink::U8(vec![0; rows]),
         0x100..=0xffff => Sink::U16(vec![0; rows]),
@@ -468,7 +484,7 @@ fn scatter(rows: usize, largest: u64, fill: impl FnOnce(&mut Sink)) -> EncodedCo
     }
 }
 
-enum Sink {
+pub(crate) enum Sink {
     U8(Vec<u8>),
     U16(Vec<u16>),
     U32(Vec<u32>),
@@ -478,7 +494,7 @@ enum Sink {
 impl Sink {
     /// The width never changes between two calls: the branch is predicted.
     #[inline]
-    fn put(&mut self, place: usize, value: u64) {
+    pub(crate) fn put(&mut self, place: usize, value: u64) {
         match self {
             Self::U8(values) => values[place] = value as u8,
             Self::U16(values) => values[place] = value as u16,

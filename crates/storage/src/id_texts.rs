@@ -1,56 +1,58 @@
 //! The ids of many users, put together one after the other.
 //!
-//! Users are asked for in the order of their ids, and their texts lie in the order in which they
-//! appeared: each is a miss of the cache, or two. So ids are copied by loops in which the misses of
-//! one id do not wait for those of another, and without a look at what they say: that a whole result
-//! is UTF-8 is cheaper to find out than that each id is.
+//! Ids lie in the order in which they are asked for, so that memory is read as it comes; what is left
+//! to save is work per id. Ids are short: a piece of a known length that is cut off behind the id costs
+//! less than a copy of just the id. And nobody looks at what they say: that a whole result is UTF-8 is
+//! cheaper to find out than that each id is.
 
+use crate::ids::Starts;
 use crate::users::Users;
 use arrow_buffer::ArrowNativeType;
 use rayon::prelude::*;
-use std::hint::black_box;
 
-/// So many ids of different lengths are looked for at a time.
-const BLOCK: usize = 64;
+/// Ids of at most so many bytes are copied as a piece of this length.
+const SHORT: usize = 64;
 
 /// More ids than these are put together by several threads, where they have one length.
 const PIECE: usize = 65_536;
 
 impl Users {
-    /// The length of all ids in bytes, if they have one in common: then the place of an id is known
-    /// without a look at the offsets. Valid after [`Users::touch_ids`]; reads all offsets the first
-    /// time.
+    /// The length of all ids in bytes, if the image says that they have one in common.
     pub fn id_width(&self) -> Option<usize> {
-        *self.id_width.get_or_init(|| {
-            let offsets = self.id_table().offsets;
-            let width = *offsets.get(1)?;
-            // Branch-free, so that it runs at the speed of memory.
-            let differ = (0_u64..).zip(offsets).fold(0, |differ, (index, offset)| {
-                differ | (index.wrapping_mul(width) ^ offset)
-            });
-            (differ == 0).then_some(width as usize)
-        })
+        match self.stored_ids().table().starts {
+            Starts::Same(width) => Some(width),
+            Starts::Each(_) => None,
+        }
     }
 
-    /// The bytes of the ids of some users, one after the other, and where each begins and the last
+    /// The bytes of the ids at some ranks, one after the other, and where each begins and the last
     /// ends: what Arrow wants of a column of text. Valid after [`Users::touch_ids`].
     ///
     /// # Panics
     ///
-    /// If there is no such ordinal, or the last end does not fit into `O`.
-    pub fn texts_of<O: ArrowNativeType>(&self, ordinals: &[u32]) -> (Vec<u8>, Vec<O>) {
-        let mut ends = Vec::with_capacity(ordinals.len() + 1);
-        let texts = if let Some(width) = self.id_width() {
-            ends.extend((0..=ordinals.len()).map(|index| O::usize_as(index * width)));
-            self.same_texts(ordinals, width, width)
-        } else {
-            ends.push(O::default());
-            let mut texts = self.room_for(ordinals, 0);
-            self.different_texts(ordinals, |text| {
-                texts.extend_from_slice(text);
-                ends.push(O::usize_as(texts.len()));
-            });
-            texts
+    /// If there is no such rank, or the last end does not fit into `O`.
+    pub fn texts_of<O: ArrowNativeType>(&self, ranks: &[u32]) -> (Vec<u8>, Vec<O>) {
+        let mut ends = Vec::with_capacity(ranks.len() + 1);
+        let texts = match self.id_width() {
+            Some(width) => {
+                ends.extend((0..=ranks.len()).map(|index| O::usize_as(index * width)));
+                if ranks.len() > PIECE && width > 0 {
+                    self.many_texts(ranks, width)
+                } else {
+                    let mut texts = Vec::with_capacity(ranks.len() * width + SHORT);
+                    self.each_text(ranks, |all, start, end| append(&mut texts, all, start, end));
+                    texts
+                }
+            }
+            None => {
+                ends.push(O::default());
+                let mut texts = self.room_for(ranks, 0);
+                self.each_text(ranks, |all, start, end| {
+                    append(&mut texts, all, start, end);
+                    ends.push(O::usize_as(texts.len()));
+                });
+                texts
+            }
         };
         assert!(
             ends.last().map(|end| end.as_usize()) == Some(texts.len()),
@@ -59,104 +61,99 @@ impl Users {
         (texts, ends)
     }
 
-    /// The bytes of the ids of some users, a line feed behind each. Valid after
-    /// [`Users::touch_ids`].
+    /// The bytes of the ids at some ranks, a line feed behind each. Valid after [`Users::touch_ids`].
     ///
     /// # Panics
     ///
-    /// If there is no such ordinal.
-    pub fn lines_of(&self, ordinals: &[u32]) -> Vec<u8> {
-        if let Some(width) = self.id_width() {
-            return self.same_texts(ordinals, width, width + 1);
-        }
-        let mut lines = self.room_for(ordinals, 1);
-        self.different_texts(ordinals, |text| {
-            lines.extend_from_slice(text);
+    /// If there is no such rank.
+    pub fn lines_of(&self, ranks: &[u32]) -> Vec<u8> {
+        let mut lines = self.room_for(ranks, 1);
+        self.each_text(ranks, |all, start, end| {
+            append(&mut lines, all, start, end);
             lines.push(b'\n');
         });
         lines
     }
 
-    /// The ids of some users, in the order of `ordinals`. Valid after [`Users::touch_ids`].
+    /// The ids at some ranks, in their order. Valid after [`Users::touch_ids`].
     ///
     /// # Panics
     ///
-    /// If there is no such ordinal.
+    /// If there is no such rank.
     pub fn ids_of<'a>(
         &'a self,
-        ordinals: impl AsRef<[u32]> + 'a,
+        ranks: impl IntoIterator<Item = u32> + 'a,
     ) -> impl Iterator<Item = &'a str> + 'a {
-        let mut block: [&[u8]; BLOCK] = [&[]; BLOCK];
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            let left = ordinals
-                .as_ref()
-                .get(next..)
-                .filter(|left| !left.is_empty())?;
-            if next % BLOCK == 0 {
-                self.find_texts(left, &mut block);
-            }
-            let text = block[next % BLOCK];
-            next += 1;
-            Some(std::str::from_utf8(text).unwrap_or_default())
-        })
+        let ids = self.stored_ids();
+        let texts = ranks.into_iter().map(|rank| ids.text_of_rank(rank));
+        texts.map(|text| std::str::from_utf8(text).unwrap_or_default())
     }
 
-    /// Ids of `width` bytes, each at the next multiple of `stride`, line feeds between them.
-    fn same_texts(&self, ordinals: &[u32], width: usize, stride: usize) -> Vec<u8> {
-        let mut texts = vec![0; ordinals.len() * stride];
-        let all = self.id_table().texts;
-        let put = |(texts, ordinals): (&mut [u8], &[u32])| {
-            for (text, &ordinal) in texts.chunks_exact_mut(stride).zip(ordinals) {
-                let at = ordinal as usize * width;
-                let (text, end) = text.split_at_mut(width);
-                copy_short(text, &all[at..at + width]);
-                end.fill(b'\n');
+    /// Tells where each id is, and in what: a loop for each way in which ids lie.
+    #[inline]
+    fn each_text(&self, ranks: &[u32], mut take: impl FnMut(&[u8], usize, usize)) {
+        let ids = self.stored_ids();
+        let table = ids.table();
+        match (ids.numbers(), table.starts) {
+            (None, Starts::Same(width)) => {
+                for &rank in ranks {
+                    let start = rank as usize * width;
+                    take(table.texts, start, start + width);
+                }
             }
-        };
-        if stride > 0 && ordinals.len() > PIECE {
-            let pieces = texts.par_chunks_mut(PIECE * stride);
-            pieces.zip(ordinals.par_chunks(PIECE)).for_each(put);
-        } else if stride > 0 {
-            put((&mut texts, ordinals));
+            (None, Starts::Each(starts)) => {
+                for &rank in ranks {
+                    let (start, end) = (starts[rank as usize], starts[rank as usize + 1]);
+                    take(table.texts, start as usize, end as usize);
+                }
+            }
+            (Some(numbers), _) => {
+                for &rank in ranks {
+                    let (start, end) = table.place(numbers[rank as usize]);
+                    take(table.texts, start, end);
+                }
+            }
         }
+    }
+
+    /// Ids of one length, by all threads.
+    fn many_texts(&self, ranks: &[u32], width: usize) -> Vec<u8> {
+        let mut texts = vec![0; ranks.len() * width];
+        let pieces = texts.par_chunks_mut(PIECE * width);
+        pieces
+            .zip(ranks.par_chunks(PIECE))
+            .for_each(|(texts, ranks)| {
+                let mut places = texts.chunks_exact_mut(width);
+                self.each_text(ranks, |all, start, end| {
+                    if let Some(place) = places.next() {
+                        copy_short(place, &all[start..end]);
+                    }
+                });
+            });
         texts
     }
 
-    /// Hands over the texts of ids of different lengths, in the order of `ordinals`.
-    fn different_texts<'a>(&'a self, ordinals: &[u32], mut take: impl FnMut(&'a [u8])) {
-        let mut block: [&[u8]; BLOCK] = [&[]; BLOCK];
-        for ordinals in ordinals.chunks(BLOCK) {
-            self.find_texts(ordinals, &mut block);
-            for text in &block[..ordinals.len()] {
-                take(text);
-            }
-        }
-    }
-
-    /// Finds the first texts, and has them in the cache: passes of independent reads, each of which
-    /// waits for memory once, not once per id.
-    fn find_texts<'a>(&'a self, ordinals: &[u32], block: &mut [&'a [u8]; BLOCK]) {
-        let table = self.id_table();
-        let mut edges = 0;
-        for (text, &ordinal) in block.iter_mut().zip(ordinals) {
-            *text = table.text(ordinal);
-        }
-        for text in block.iter().take(ordinals.len()) {
-            let edge = |byte: Option<&u8>| byte.copied().unwrap_or(0);
-            edges ^= edge(text.first()) ^ edge(text.last());
-        }
-        black_box(edges);
-    }
-
     /// Room for what ids usually take, each with so many bytes more.
-    fn room_for(&self, ordinals: &[u32], more: usize) -> Vec<u8> {
-        let usual = self.id_bytes() / self.ordinals().max(1) + 1 + more;
-        Vec::with_capacity(ordinals.len() * usual)
+    fn room_for(&self, ranks: &[u32], more: usize) -> Vec<u8> {
+        let usual = self.id_bytes().div_ceil(self.ordinals().max(1)) + more;
+        Vec::with_capacity(ranks.len() * usual + SHORT)
     }
 }
 
-/// Copies a text. Ids are short: two overlapping pieces of a known length cost less than a call.
+/// Appends a part of `all`.
+#[inline]
+fn append(to: &mut Vec<u8>, all: &[u8], start: usize, end: usize) {
+    match all[start..].first_chunk::<SHORT>() {
+        Some(piece) if end - start <= SHORT => {
+            let wanted = to.len() + end - start;
+            to.extend_from_slice(piece);
+            to.truncate(wanted);
+        }
+        _ => to.extend_from_slice(&all[start..end]),
+    }
+}
+
+/// Copies a text by two overlapping pieces of a known length, which cost less than a call.
 fn copy_short(to: &mut [u8], from: &[u8]) {
     match from.len() {
         32..=64 => copy_ends::<32>(to, from),
@@ -179,7 +176,6 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
 #[cfg(test)]
 mod tests {
     use crate::{IdKind, MemoryDirectory, Universe, UserIds, Users, UsersBuilder};
-    use crowdset_types::UserOrdinal;
 
     fn users(ids: &[String]) -> Users {
         let mut known = UserIds::new(7);
@@ -206,27 +202,26 @@ mod tests {
         let mixed = |count: usize| (0..count).map(|id| "é".repeat(id % 9) + &id.to_string());
         let others = [0, 1, 2, 63, 64, 65, 300].map(|count| {
             let ids: Vec<String> = mixed(count).collect();
-            let width = (count == 1).then_some(1);
+            let width = (count <= 1).then_some(count);
             (ids, width)
         });
         for (ids, width) in alike.chain(others) {
             let users = users(&ids);
             assert_eq!(users.id_width(), width);
+            let mut sorted = ids.clone();
+            sorted.sort_unstable();
             let every = ids.len() as u32;
             let orders: [Vec<u32>; 3] = [
                 (0..every).collect(),
-                (0..every)
-                    .rev()
-                    .filter(|ordinal| ordinal % 3 != 1)
-                    .collect(),
+                (0..every).rev().filter(|rank| rank % 3 != 1).collect(),
                 Vec::new(),
             ];
-            for ordinals in orders {
+            for ranks in orders {
                 let asked = || {
-                    let ids = ordinals.iter().map(|&ordinal| &ids[ordinal as usize]);
+                    let ids = ranks.iter().map(|&rank| &sorted[rank as usize]);
                     ids.map(String::as_str)
                 };
-                let (texts, ends) = users.texts_of::<i32>(&ordinals);
+                let (texts, ends) = users.texts_of::<i32>(&ranks);
                 let found: Vec<&str> = ends
                     .windows(2)
                     .map(|ends| &texts[ends[0] as usize..ends[1] as usize])
@@ -235,11 +230,9 @@ mod tests {
                 assert!(found.into_iter().eq(asked()));
                 assert_eq!(ends.last().copied(), Some(texts.len() as i32));
                 let lines: String = asked().flat_map(|id| [id, "\n"]).collect();
-                assert_eq!(String::from_utf8(users.lines_of(&ordinals)).unwrap(), lines);
-                assert!(users.ids_of(&ordinals).eq(asked()));
-                let one_by_one = ordinals
-                    .iter()
-                    .map(|&ordinal| users.id(UserOrdinal(ordinal)));
+                assert_eq!(String::from_utf8(users.lines_of(&ranks)).unwrap(), lines);
+                assert!(users.ids_of(ranks.clone()).eq(asked()));
+                let one_by_one = ranks.iter().map(|&rank| users.id(users.by_rank(rank)));
                 assert!(one_by_one.eq(asked()));
             }
         }

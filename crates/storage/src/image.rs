@@ -18,14 +18,18 @@ use crate::manifest::FileEntry;
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer, ToByteSlice};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 const ALIGNMENT: u64 = 64;
 const FOOTER_BYTES: usize = 32;
 
+/// So much of a file's end is fetched before its footer says where the table begins.
+const TAIL_BYTES: usize = 64 << 10;
+
 /// Which section of an image, in the order in which they were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SectionId(pub(crate) u32);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +67,8 @@ pub struct ImageWriter {
     name: String,
     written: u64,
     sections: Vec<SectionEntry>,
+    /// What was written, by checksum, if equal sections are to be written once.
+    shared: Option<HashMap<u32, Vec<(Buffer, SectionId)>>>,
 }
 
 impl std::fmt::Debug for ImageWriter {
@@ -90,14 +96,21 @@ impl ImageWriter {
             name: name.to_owned(),
             written: 0,
             sections: Vec::new(),
+            shared: None,
         };
-        writer.put(&header(kind))?;
+        writer.put(&header(kind, kind.newest_version()))?;
         Ok(writer)
     }
 
     /// As [`FileWriter::expect_no_reads`].
     pub fn expect_no_reads(&mut self) {
         self.file.expect_no_reads();
+    }
+
+    /// From here on [`ImageWriter::put_section`] writes equal sections once. It holds on to their bytes
+    /// until the image is finished.
+    pub(crate) fn share_sections(&mut self) {
+        self.shared = Some(HashMap::new());
     }
 
     /// Appends a section. Its name is what an error says if it is damaged one day.
@@ -119,7 +132,19 @@ impl ImageWriter {
         name: String,
         section: &SectionBytes,
     ) -> Result<SectionId, StorageError> {
-        self.append(name, &section.buffer, section.crc)
+        let equal = self.shared.as_ref().and_then(|shared| {
+            let mut alike = shared.get(&section.crc)?.iter();
+            alike.find(|(buffer, _)| *buffer == section.buffer)
+        });
+        if let Some((_, id)) = equal {
+            return Ok(*id);
+        }
+        let id = self.append(name, &section.buffer, section.crc)?;
+        if let Some(shared) = &mut self.shared {
+            let alike = shared.entry(section.crc).or_default();
+            alike.push((section.buffer.clone(), id));
+        }
+        Ok(id)
     }
 
     fn append(&mut self, name: String, bytes: &[u8], crc: u32) -> Result<SectionId, StorageError> {
@@ -175,11 +200,11 @@ impl ImageWriter {
     }
 }
 
-fn header(kind: FrameKind) -> [u8; ALIGNMENT as usize] {
+fn header(kind: FrameKind, version: u16) -> [u8; ALIGNMENT as usize] {
     let mut header = [0; ALIGNMENT as usize];
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&kind.number().to_le_bytes());
-    header[6..8].copy_from_slice(&kind.newest_version().to_le_bytes());
+    header[6..8].copy_from_slice(&version.to_le_bytes());
     header
 }
 
@@ -249,12 +274,14 @@ impl Image {
             });
         }
         check_kind_and_version(&file[..8], kind).map_err(frame_error)?;
-        if file[..ALIGNMENT as usize] != header(kind) {
+        if file[..ALIGNMENT as usize] != header(kind, Self::version_of(&file)) {
             return Err(StorageError::malformed(
                 name,
                 "the header has bytes that should be zero",
             ));
         }
+        // Nothing is read ahead in an image: a table that is not in memory would come page by page.
+        file.will_need(file.len().saturating_sub(TAIL_BYTES)..file.len());
         let footer = &file[file.len() - FOOTER_BYTES..];
         if footer[28..] != MAGIC || u32_at(footer, 24) != crc32fast::hash(&footer[..24]) {
             return Err(StorageError::malformed(
@@ -279,6 +306,9 @@ impl Image {
                 name,
                 "the footer points beyond the file",
             ));
+        }
+        if file_bytes - table_at > TAIL_BYTES as u64 {
+            file.will_need(table_at as usize..file.len());
         }
         let table: Table<M> = decode(
             FrameKind::Sections,
@@ -313,6 +343,12 @@ impl Image {
             },
             table.meta,
         ))
+    }
+
+    /// The format version that a file says it has, whatever it is.
+    pub(crate) fn version_of(file: &[u8]) -> u16 {
+        file.get(6..8)
+            .map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
     }
 
     /// Name of the file.
@@ -445,6 +481,33 @@ mod tests {
 
     fn open(directory: &dyn Directory) -> Result<(Image, String), StorageError> {
         Image::open(directory, "a.columns", FrameKind::Users)
+    }
+
+    #[test]
+    fn equal_sections_are_written_once_if_they_may_be() {
+        let directory = MemoryDirectory::new();
+        let section = |value: u32| SectionBytes::new(vec![value; 10]);
+        for (shared, expected) in [(false, [0, 1, 2]), (true, [0, 1, 0])] {
+            let name = if shared { "b.columns" } else { "a.columns" };
+            let mut writer = ImageWriter::create(&directory, name, FrameKind::Users).unwrap();
+            if shared {
+                writer.share_sections();
+            }
+            let ids = [1, 2, 1].map(|value| {
+                let written = writer.put_section(value.to_string(), &section(value));
+                written.unwrap().0
+            });
+            assert_eq!(ids, expected);
+            writer.finish("meta").unwrap();
+            let (image, _): (Image, String) =
+                Image::open(&directory, name, FrameKind::Users).unwrap();
+            for (id, value) in ids.into_iter().zip([1, 2, 1]) {
+                let id = SectionId(id);
+                image.expect::<u32>(id, 10).unwrap();
+                image.check(id).unwrap();
+                assert_eq!(image.values::<u32>(id), ScalarBuffer::from(vec![value; 10]));
+            }
+        }
     }
 
     #[test]

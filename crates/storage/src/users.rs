@@ -1,45 +1,42 @@
 //! The users: ids, who belongs to the universe, and attributes.
 
-use crate::attribute::{EncodedAttribute, HistoryMeta, Table};
+use crate::attribute::{EncodedAttribute, Table};
 use crate::codec::FrameKind;
-use crate::column::Column;
+use crate::column::{Column, Dictionary};
 use crate::column_meta::{DataKind, Kinds, LazyColumn, PartMeta};
 use crate::directory::{Directory, FileBytes};
 use crate::error::{Damaged, StorageError};
-use crate::ids::{IdHasher, IdKind, IdTable, UserIds};
+use crate::history::{History, HistoryMeta, LazyHistory};
+use crate::ids::{IdHasher, IdKind, UserIds};
 use crate::image::{Image, ImageWriter, SectionId};
 use crate::manifest::FileEntry;
 use crate::stats::{ColumnBytes, UsersStats};
-use arrow_buffer::{Buffer, ScalarBuffer};
+use crate::stored_ids::{IdsMeta, StoredIds, write_ids};
+use crate::users_v1::UsersMetaV1;
+use arrow_buffer::ScalarBuffer;
 use crowdset_types::{CHUNK_WORDS, ChunkId, UserOrdinal, chunk_count};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct UsersMeta {
-    ordinals: u64,
-    universe_len: u64,
-    id_kind: IdKind,
-    seed: u64,
-    text_bytes: u64,
-    slot_count: u64,
-    texts: SectionId,
-    offsets: SectionId,
-    slots: SectionId,
-    ranked: SectionId,
-    ranks: SectionId,
-    universe: SectionId,
+pub(crate) struct UsersMeta {
+    pub(crate) ordinals: u64,
+    pub(crate) universe_len: u64,
+    pub(crate) id_kind: IdKind,
+    pub(crate) seed: u64,
+    pub(crate) ids: IdsMeta,
+    pub(crate) universe: SectionId,
     /// Ascending by table and name.
-    attributes: Vec<AttributeMeta>,
+    pub(crate) attributes: Vec<AttributeMeta>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct AttributeMeta {
-    table: Table,
-    name: String,
-    parts: Vec<PartMeta>,
-    history: Option<HistoryMeta>,
+pub(crate) struct AttributeMeta {
+    pub(crate) table: Table,
+    pub(crate) name: String,
+    pub(crate) parts: Vec<PartMeta>,
+    pub(crate) history: Option<HistoryMeta>,
 }
 
 /// Whose ordinals belong to the universe.
@@ -59,17 +56,10 @@ pub struct Users {
     universe_len: u64,
     id_kind: IdKind,
     seed: u64,
-    id_sections: [SectionId; 3],
-    rank_sections: [SectionId; 2],
-    texts: Buffer,
-    offsets: ScalarBuffer<u64>,
-    slots: ScalarBuffer<u64>,
-    ranked: ScalarBuffer<u32>,
-    ranks: ScalarBuffer<u32>,
+    hasher: IdHasher,
+    ids: StoredIds,
     universe: ScalarBuffer<u64>,
     attributes: Vec<Attribute>,
-    /// Looked for when many ids are first asked for.
-    pub(crate) id_width: OnceLock<Option<usize>>,
     ids_checked: OnceLock<Result<(), Damaged>>,
     ranks_checked: OnceLock<Result<(), Damaged>>,
 }
@@ -92,27 +82,21 @@ impl Users {
     ///
     /// As [`Users::open`].
     pub fn of_file(name: &str, file: FileBytes) -> Result<Self, StorageError> {
-        let (image, meta): (Image, UsersMeta) = Image::of_file(name, file, FrameKind::Users)?;
+        let (image, meta): (Image, UsersMeta) = if Image::version_of(&file) == 1 {
+            let (image, meta): (Image, UsersMetaV1) = Image::of_file(name, file, FrameKind::Users)?;
+            (image, meta.into())
+        } else {
+            Image::of_file(name, file, FrameKind::Users)?
+        };
         let ordinals = meta.ordinals as usize;
-        image.expect::<u8>(meta.texts, meta.text_bytes as usize)?;
-        image.expect::<u64>(meta.offsets, ordinals.saturating_add(1))?;
-        image.expect::<u64>(meta.slots, meta.slot_count as usize)?;
-        image.expect::<u32>(meta.ranked, ordinals)?;
-        image.expect::<u32>(meta.ranks, ordinals)?;
+        let ids = StoredIds::open(&image, meta.ids, ordinals)?;
         image.expect::<u64>(meta.universe, chunk_count(ordinals) * CHUNK_WORDS)?;
-        if !meta.slot_count.is_power_of_two() {
-            return Err(StorageError::malformed(
-                name,
-                "the number of hash slots is no power of two",
-            ));
-        }
         image.check(meta.universe)?;
         let attributes = meta
             .attributes
             .into_iter()
             .map(|attribute| {
                 Ok(Attribute {
-                    image: image.clone(),
                     table: attribute.table,
                     name: attribute.name,
                     column: LazyColumn::open(&image, attribute.parts, ordinals)?,
@@ -128,16 +112,10 @@ impl Users {
             universe_len: meta.universe_len,
             id_kind: meta.id_kind,
             seed: meta.seed,
-            id_sections: [meta.texts, meta.offsets, meta.slots],
-            rank_sections: [meta.ranked, meta.ranks],
-            texts: image.buffer(meta.texts),
-            offsets: image.values(meta.offsets),
-            slots: image.values(meta.slots),
-            ranked: image.values(meta.ranked),
-            ranks: image.values(meta.ranks),
+            hasher: IdHasher::new(meta.seed),
+            ids,
             universe: image.values(meta.universe),
             attributes,
-            id_width: OnceLock::new(),
             ids_checked: OnceLock::new(),
             ranks_checked: OnceLock::new(),
             image,
@@ -184,19 +162,19 @@ impl Users {
         self.seed
     }
 
-    /// Checks the ids' checksums, the first time. Call it before [`Users::id`] and [`Users::find`],
-    /// which read without asking.
+    /// Checks the checksums of the ids and their order, the first time. Call it before [`Users::id`],
+    /// [`Users::find`] and what reads many ids, which read without asking.
     ///
     /// # Errors
     ///
     /// [`Damaged`] names the section.
     pub fn touch_ids(&self) -> Result<(), Damaged> {
         self.ids_checked
-            .get_or_init(|| self.image.check_all(&self.id_sections))
+            .get_or_init(|| self.image.check_all(&self.ids.meta.sections()))
             .clone()
     }
 
-    /// Checks the checksums of the ids' order, the first time. Call it before [`Users::ranked`] and
+    /// Checks the checksums of the ids' order, the first time. Call it before [`Users::by_rank`] and
     /// [`Users::rank`], which read without asking.
     ///
     /// # Errors
@@ -204,16 +182,12 @@ impl Users {
     /// [`Damaged`] names the section.
     pub fn touch_ranks(&self) -> Result<(), Damaged> {
         self.ranks_checked
-            .get_or_init(|| self.image.check_all(&self.rank_sections))
+            .get_or_init(|| self.image.check_all(&self.ids.meta.order_sections()))
             .clone()
     }
 
-    pub(crate) fn id_table(&self) -> IdTable<'_> {
-        IdTable {
-            texts: &self.texts,
-            offsets: &self.offsets,
-            slots: &self.slots,
-        }
+    pub(crate) fn stored_ids(&self) -> &StoredIds {
+        &self.ids
     }
 
     /// The id of an ordinal. Valid after [`Users::touch_ids`].
@@ -222,33 +196,43 @@ impl Users {
     ///
     /// If there is no such ordinal.
     pub fn id(&self, user: UserOrdinal) -> &str {
-        std::str::from_utf8(self.id_table().text(user.0)).unwrap_or_default()
+        std::str::from_utf8(self.ids.text(user)).unwrap_or_default()
     }
 
     /// How many bytes all ids have together.
     pub fn id_bytes(&self) -> usize {
-        self.texts.len()
+        self.ids.table().texts.len()
     }
 
     /// The ordinal of an id, if it has one. Valid after [`Users::touch_ids`].
     pub fn find(&self, id: &str) -> Option<UserOrdinal> {
-        self.id_table()
-            .find(IdHasher::new(self.seed).hash(id), id)
-            .map(UserOrdinal)
+        self.ids.find(&self.hasher, id)
     }
 
-    /// All ordinals, ascending by id. Valid after [`Users::touch_ranks`].
-    pub fn ranked(&self) -> &[u32] {
-        &self.ranked
+    /// Whether ordinals ascend by id, so that each is its own rank.
+    pub fn is_in_order(&self) -> bool {
+        self.ids.ranked().is_none()
     }
 
-    /// The place of an ordinal in [`Users::ranked`]. Valid after [`Users::touch_ranks`].
+    /// The ordinal at a place in the order of ids, from 0 on. Valid after [`Users::touch_ranks`].
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many ordinals.
+    #[inline]
+    pub fn by_rank(&self, rank: u32) -> UserOrdinal {
+        self.ids.by_rank(rank)
+    }
+
+    /// The place of an ordinal in the order of ids: the other way round than [`Users::by_rank`].
+    /// Valid after [`Users::touch_ranks`].
     ///
     /// # Panics
     ///
     /// If there is no such ordinal.
+    #[inline]
     pub fn rank(&self, user: UserOrdinal) -> u32 {
-        self.ranks[user.0 as usize]
+        self.ids.rank(user)
     }
 
     /// All attributes, ascending by table and name.
@@ -264,28 +248,30 @@ impl Users {
         found.ok().map(|index| &self.attributes[index])
     }
 
-    /// Bytes by what they are for.
+    /// Bytes by what they are for. What attributes have in common counts for the first of them.
     pub fn stats(&self) -> UsersStats {
-        let bytes = |sections: &[SectionId]| {
-            sections
-                .iter()
-                .map(|id| self.image.section_bytes(*id))
-                .sum()
+        let mut counted = HashSet::new();
+        let mut count = |id: SectionId| {
+            if counted.insert(id) {
+                self.image.section_bytes(id)
+            } else {
+                0
+            }
         };
-        let [texts, offsets, slots] = self.id_sections;
+        let meta = &self.ids.meta;
         UsersStats {
             ordinals: self.ordinals as u64,
             file_bytes: self.image.file_bytes(),
-            ids: bytes(&[texts, offsets]),
-            lookup: bytes(&[slots]),
-            ranks: bytes(&self.rank_sections),
+            ids: meta.text_sections().into_iter().map(&mut count).sum(),
+            lookup: count(meta.slots_section()),
+            ranks: meta.order_sections().into_iter().map(&mut count).sum(),
             attributes: self
                 .attributes
                 .iter()
                 .map(|attribute| {
                     (
                         format!("{}.{}", attribute.table.prefix(), attribute.name),
-                        attribute.bytes(),
+                        attribute.bytes(&mut count),
                     )
                 })
                 .collect(),
@@ -301,7 +287,6 @@ impl Users {
 /// One users column or one user property.
 #[derive(Debug)]
 pub struct Attribute {
-    image: Image,
     table: Table,
     name: String,
     column: LazyColumn,
@@ -345,6 +330,16 @@ impl Attribute {
         self.column.text_dictionary_len()
     }
 
+    /// The texts that occur, now or ever, if all values are text: of the column no more is read.
+    /// Checksums are checked the first time.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`] names the section.
+    pub fn texts(&self) -> Result<Option<Dictionary>, Damaged> {
+        self.column.dictionary()
+    }
+
     /// The value of each ordinal at the end of time. Checksums are checked the first time.
     ///
     /// # Errors
@@ -370,102 +365,13 @@ impl Attribute {
         self.history.as_ref().map(|history| history.meta.latest)
     }
 
-    /// Bytes by kind.
-    pub fn bytes(&self) -> ColumnBytes {
-        let mut bytes = self.column.bytes();
+    /// Bytes by kind, by how much each section counts.
+    fn bytes(&self, count: &mut impl FnMut(SectionId) -> u64) -> ColumnBytes {
+        let mut bytes = self.column.bytes_by(&mut *count);
         if let Some(history) = &self.history {
-            bytes.history = history
-                .meta
-                .sections()
-                .iter()
-                .map(|id| self.image.section_bytes(*id))
-                .sum();
+            bytes.history = history.meta.sections().into_iter().map(count).sum();
         }
         bytes
-    }
-}
-
-#[derive(Debug)]
-struct LazyHistory {
-    image: Image,
-    meta: HistoryMeta,
-    history: History,
-    checked: OnceLock<Result<(), Damaged>>,
-}
-
-impl LazyHistory {
-    fn open(image: &Image, meta: HistoryMeta) -> Result<Self, StorageError> {
-        let rows = meta.rows as usize;
-        image.expect::<u32>(meta.starts, (meta.chunks as usize).saturating_add(1))?;
-        image.expect::<u16>(meta.users, rows)?;
-        image.expect::<i64>(meta.at, rows)?;
-        image.expect::<u32>(meta.codes, rows)?;
-        let history = History {
-            latest: meta.latest,
-            starts: image.values(meta.starts),
-            users: image.values(meta.users),
-            at: image.values(meta.at),
-            codes: image.values(meta.codes),
-        };
-        Ok(Self {
-            image: image.clone(),
-            meta,
-            history,
-            checked: OnceLock::new(),
-        })
-    }
-
-    fn get(&self) -> Result<&History, Damaged> {
-        self.checked
-            .get_or_init(|| self.image.check_all(&self.meta.sections()))
-            .clone()?;
-        Ok(&self.history)
-    }
-}
-
-/// The values of one user property over time.
-#[derive(Debug)]
-pub struct History {
-    latest: i64,
-    starts: ScalarBuffer<u32>,
-    users: ScalarBuffer<u16>,
-    at: ScalarBuffer<i64>,
-    codes: ScalarBuffer<u32>,
-}
-
-/// A chunk's part of a [`History`], sorted by user, then time; one row per user and time.
-#[derive(Debug, Clone, Copy)]
-pub struct HistoryRows<'a> {
-    /// Ordinal within the chunk.
-    pub users: &'a [u16],
-    /// Since when, milliseconds since the epoch; `i64::MIN`: always.
-    pub at: &'a [i64],
-    /// Code of the attribute's text dictionary; `u32::MAX`: unset from then on.
-    pub codes: &'a [u32],
-}
-
-impl History {
-    /// The latest time of a value: for any later instant the attribute's column is exact.
-    pub fn latest(&self) -> i64 {
-        self.latest
-    }
-
-    /// How many rows.
-    pub fn rows(&self) -> usize {
-        self.users.len()
-    }
-
-    /// The rows of a chunk; empty beyond the last chunk.
-    pub fn chunk(&self, chunk: ChunkId) -> HistoryRows<'_> {
-        let rows = match self.starts.get(chunk.index()..chunk.index() + 2) {
-            Some(starts) => starts[0] as usize..starts[1] as usize,
-            None => 0..0,
-        };
-        HistoryRows {
-            users: &self.users[rows.clone()],
-            at: &self.at[rows.clone()],
-            codes: &self.codes[rows],
-        }
     }
 }
 
@@ -507,18 +413,7 @@ impl<'a> UsersBuilder<'a> {
     ) -> Result<FileEntry, StorageError> {
         let mut writer = ImageWriter::create(directory, name, FrameKind::Users)?;
         let ordinals = self.ids.len();
-        let table = self.ids.table();
-        let texts = writer.section("user ids, text".to_owned(), table.texts)?;
-        let offsets = writer.section("user ids, offsets".to_owned(), table.offsets)?;
-        let slots = writer.section("user ids, hash table".to_owned(), table.slots)?;
-
-        let order = rank_ids(self.ids, self.id_kind);
-        let mut rank_of = vec![0; ordinals];
-        for (rank, ordinal) in (0_u32..).zip(&order) {
-            rank_of[*ordinal as usize] = rank;
-        }
-        let ranked = writer.section("user ids, order".to_owned(), &order)?;
-        let ranks = writer.section("user ids, ranks".to_owned(), &rank_of)?;
+        let ids = write_ids(&mut writer, self.ids, self.id_kind)?;
 
         let words = universe_words(&self.universe, ordinals);
         let universe_len = words.iter().map(|word| u64::from(word.count_ones())).sum();
@@ -534,6 +429,7 @@ impl<'a> UsersBuilder<'a> {
             let what = format!("the attribute `{}` is there twice", pair[0].key().1);
             return Err(StorageError::malformed(name, what));
         }
+        writer.share_sections();
         let mut attributes = Vec::with_capacity(self.attributes.len());
         for attribute in self.attributes {
             if attribute.ordinals != ordinals {
@@ -561,13 +457,7 @@ impl<'a> UsersBuilder<'a> {
             universe_len,
             id_kind: self.id_kind,
             seed: self.ids.seed(),
-            text_bytes: table.texts.len() as u64,
-            slot_count: table.slots.len() as u64,
-            texts,
-            offsets,
-            slots,
-            ranked,
-            ranks,
+            ids,
             universe,
             attributes,
         })
@@ -587,53 +477,4 @@ fn universe_words(universe: &Universe, ordinals: usize) -> Vec<u64> {
         };
     }
     words
-}
-
-/// All ordinals, ascending by id.
-fn rank_ids(ids: &UserIds, kind: IdKind) -> Vec<u32> {
-    let table = ids.table();
-    let count = ids.len() as u32;
-    if kind == IdKind::Integer {
-        // What is no integer follows the integers, as text.
-        let mut keys: Vec<(u8, i128, u32)> = (0..count)
-            .map(|ordinal| match ids.id(ordinal).parse::<i128>() {
-                Ok(number) => (0, number, ordinal),
-                Err(_) => (1, 0, ordinal),
-            })
-            .collect();
-        keys.par_sort_unstable_by(|left, right| {
-            (left.0, left.1)
-                .cmp(&(right.0, right.1))
-                .then_with(|| table.text(left.2).cmp(table.text(right.2)))
-        });
-        return keys.into_iter().map(|(_, _, ordinal)| ordinal).collect();
-    }
-    // Ids often begin alike (`user_…`). What follows, as a number, decides nearly every comparison
-    // without a walk through memory.
-    let common = (1..count).fold(
-        if count == 0 { 0 } else { table.text(0).len() },
-        |common, ordinal| {
-            let (first, text) = (table.text(0), table.text(ordinal));
-            first[..common]
-                .iter()
-                .zip(text)
-                .take_while(|(left, right)| left == right)
-                .count()
-        },
-    );
-    let mut keys: Vec<(u128, u32)> = (0..count)
-        .map(|ordinal| {
-            let rest = &table.text(ordinal)[common..];
-            let mut head = [0_u8; 16];
-            let length = rest.len().min(16);
-            head[..length].copy_from_slice(&rest[..length]);
-            (u128::from_be_bytes(head), ordinal)
-        })
-        .collect();
-    keys.par_sort_unstable_by(|left, right| {
-        left.0
-            .cmp(&right.0)
-            .then_with(|| table.text(left.1).cmp(table.text(right.1)))
-    });
-    keys.into_iter().map(|(_, ordinal)| ordinal).collect()
 }

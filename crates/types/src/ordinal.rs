@@ -11,7 +11,8 @@ pub const CHUNK_USERS: usize = 16_384;
 /// How many 64-bit words hold one bit per user of a chunk.
 pub const CHUNK_WORDS: usize = CHUNK_USERS / 64;
 
-/// A user's dense number: its position in every column and bitmap, in order of first appearance.
+/// A user's dense number: its position in every column and bitmap. The users of a store's first users
+/// table have numbers that ascend by id, all others in order of first appearance.
 ///
 /// Never an external user id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

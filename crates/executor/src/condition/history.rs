@@ -104,7 +104,6 @@ impl<'a> Held<'a> {
                 attribute,
                 Cow::Borrowed(test),
                 right.map(|(_, right)| right),
-                |_| Ok(None),
             )?),
             (Some(_), Some((op, right))) => How::Attribute {
                 attribute,
@@ -197,15 +196,12 @@ impl<'a> Held<'a> {
             let Some((low, high)) = self.instants.of(bounds, user) else {
                 return;
             };
-            let at = &rows.at[range.clone()];
             // The value at the window's first instant, then those that began inside.
-            let begun = at.partition_point(|&at| at <= low);
-            let end = at.partition_point(|&at| at <= high);
-            let before = begun
-                .checked_sub(1)
-                .and_then(|index| code(rows.codes[range.start + index]));
-            let inside = rows.codes[range.start + begun..range.start + end].iter();
-            let mut values = std::iter::once(before).chain(inside.map(|&stored| code(stored)));
+            let begun = range.start + rows.count_early(range.clone(), |at| at <= low);
+            let end = range.start + rows.count_early(range.clone(), |at| at <= high);
+            let before = (begun > range.start).then(|| code(rows.code(begun - 1)));
+            let inside = (begun..end).map(|row| code(rows.code(row)));
+            let mut values = std::iter::once(before.flatten()).chain(inside);
             let verdict = match self.extent {
                 HistoryExtent::Some => values.any(|code| holds(user, code)),
                 HistoryExtent::All => values.all(|code| holds(user, code)),
@@ -290,18 +286,16 @@ impl<'a> Changed<'a> {
             let Some((low, high)) = self.instants.of(bounds.as_ref(), user) else {
                 return;
             };
-            let codes = &rows.codes[range.clone()];
-            let times = &rows.at[range];
-            let is_change = |(pair, &at): (&[u32], &i64)| {
-                let (before, after) = (code(pair[0]), code(pair[1]));
+            let is_change = |row: usize| {
+                let (before, after) = (code(rows.code(row - 1)), code(rows.code(row)));
                 before.zip(after).is_some_and(|(before, after)| {
                     before != after
-                        && (low..=high).contains(&at)
+                        && (low..=high).contains(&rows.at(row))
                         && fits(&self.from, before)
                         && fits(&self.to, after)
                 })
             };
-            if codes.windows(2).zip(&times[1..]).any(is_change) {
+            if range.skip(1).any(is_change) {
                 words::set(found, user);
             }
         });

@@ -537,7 +537,6 @@ impl<'a> MeasureCondition<'a> {
                 attribute,
                 Cow::Owned(number_test(test)),
                 None,
-                |_| Ok(None),
             )?));
         }
         let counts = count_ranges(test)?;

@@ -160,7 +160,7 @@ fn history(
     };
     for chunk in chunks.map(crowdset_types::ChunkId) {
         let rows = history.chunk(chunk);
-        for ((&within, &at), &code) in rows.users.iter().zip(rows.at).zip(rows.codes) {
+        for (within, at, code) in rows.iter() {
             if user.is_none_or(|user| user.within_chunk() == within) {
                 visit(at, code);
             }
