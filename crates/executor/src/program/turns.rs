@@ -10,7 +10,7 @@ use std::ops::Range;
 /// All roots in order. What is asked of each chunk for each root stands together: walking trees costs
 /// more than joining answers.
 pub(super) struct Turns {
-    turns: Vec<Turn>,
+    in_order: Vec<Turn>,
     parts: Vec<Part>,
     last_asked: Vec<usize>,
 }
@@ -53,7 +53,7 @@ impl Turns {
         // From the last turn back: who asks first asks last.
         let mut is_asked_later = vec![false; conditions.len()];
         let mut turns = Self {
-            turns: Vec::with_capacity(roots.len()),
+            in_order: Vec::with_capacity(roots.len()),
             parts: Vec::new(),
             last_asked: Vec::new(),
         };
@@ -71,20 +71,20 @@ impl Turns {
                 turns.parts.append(&mut parts);
                 first..turns.parts.len()
             });
-            turns.turns.push(Turn {
+            turns.in_order.push(Turn {
                 root,
                 parts,
                 last_asked,
             });
         }
-        turns.turns.reverse();
+        turns.in_order.reverse();
         turns
     }
 
     /// The roots in order, with what they join, if that is nothing but kept answers, and the conditions
     /// with kept answers that no root asks for afterwards.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Option<&[Part]>, &[usize])> {
-        self.turns.iter().map(|turn| {
+        self.in_order.iter().map(|turn| {
             let parts = turn.parts.clone().map(|parts| &self.parts[parts]);
             (turn.root, parts, &self.last_asked[turn.last_asked.clone()])
         })
