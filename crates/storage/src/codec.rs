@@ -55,10 +55,9 @@ impl FrameKind {
     /// The format that this build writes, and the newest that it reads. All before it are read too.
     pub(crate) const fn newest_version(self) -> u16 {
         match self {
-            // Version 2 names the files of saved segments and lists.
-            Self::Manifest => 2,
-            // Version 2 has ids in their order, narrow histories, and equal sections once.
-            Self::Users => 2,
+            // Version 2 of the manifest names the files of saved segments and lists; that of the users has
+            // ids in their order, narrow histories, and equal sections once.
+            Self::Manifest | Self::Users => 2,
             _ => 1,
         }
     }

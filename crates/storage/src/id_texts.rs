@@ -33,26 +33,25 @@ impl Users {
     /// If there is no such rank, or the last end does not fit into `O`.
     pub fn texts_of<O: ArrowNativeType>(&self, ranks: &[u32]) -> (Vec<u8>, Vec<O>) {
         let mut ends = Vec::with_capacity(ranks.len() + 1);
-        let texts = match self.id_width() {
-            Some(width) => {
-                ends.extend((0..=ranks.len()).map(|index| O::usize_as(index * width)));
-                if ranks.len() > PIECE && width > 0 {
-                    self.many_texts(ranks, width)
-                } else {
-                    let mut texts = Vec::with_capacity(ranks.len() * width + SHORT);
-                    self.each_text(ranks, |all, start, end| append(&mut texts, all, start, end));
-                    texts
-                }
-            }
-            None => {
-                ends.push(O::default());
-                let mut texts = self.room_for(ranks, 0);
+        let texts = if let Some(width) = self.id_width() {
+            ends.extend((0..=ranks.len()).map(|index| O::usize_as(index * width)));
+            if ranks.len() > PIECE && width > 0 {
+                self.many_texts(ranks, width)
+            } else {
+                let mut texts = Vec::with_capacity(ranks.len() * width + SHORT);
                 self.each_text(ranks, |all, start, end| {
                     append(&mut texts, all, start, end);
-                    ends.push(O::usize_as(texts.len()));
                 });
                 texts
             }
+        } else {
+            ends.push(O::default());
+            let mut texts = self.room_for(ranks, 0);
+            self.each_text(ranks, |all, start, end| {
+                append(&mut texts, all, start, end);
+                ends.push(O::usize_as(texts.len()));
+            });
+            texts
         };
         assert!(
             ends.last().map(|end| end.as_usize()) == Some(texts.len()),
