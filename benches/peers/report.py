@@ -152,6 +152,7 @@ def table(results):
         rate = lambda form: f"{milliseconds(members[form + '_median_us'])} ms ({members['size'] / members[form + '_median_us']:.0f} M ids/s)"
         lines += [f"The {members['size']:,} ids of `{members['segment']}`, in order and the answer known: as batches of Arrow {rate('arrow')}, "
                   f"as lines of a new file {rate('lines')}.", ""]
+    lines += [*reads(crowdset), ""]
     lines += [f"- {name_of(peer)} {peer.get('version', '')}: {peer.get('form', 'did not start')}"
               + (f". {peer['failure']}" if "failure" in peer else "") for peer in peers]
     lines += [f"- {note}" for note in notes]
@@ -159,6 +160,18 @@ def table(results):
     if earlier := results.get("peers_run"):
         lines += [f"The peers: `{earlier['command']}`", ""]
     return "\n".join(lines)
+
+
+def reads(crowdset):
+    """What Crowdset reads for each question that is one segment, and how near that is to the memory's limit."""
+    lines = ["What Crowdset reads for the questions that are one segment; the share is that of the bandwidth above, in the median run.", "",
+             "| | rows | MB | share | processor time per row, ns |", "|---|--:|--:|--:|--:|"]
+    for question, ours in crowdset["questions"].items():
+        if "bytes" in ours:
+            share = ours["bytes"] / (ours["median_us"] * 1e-6) / crowdset["memory_bandwidth"]
+            per_row = f"{ours['processor_us'] * 1e3 / ours['rows']:.1f}" if ours["rows"] else ""
+            lines.append(f"| {question} | {ours['rows']:,} | {ours['bytes'] / 1e6:.1f} | {share:.0%} | {per_row} |")
+    return lines
 
 
 def ours_load(crowdset):
