@@ -82,12 +82,12 @@ fn ask(id: &str, times: usize) -> Result<(), Box<dyn Error>> {
 
 fn count_all(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.json");
-    let mut baseline: BTreeMap<String, u64> = match fs::read(&path) {
-        Ok(text) => {
-            serde_json::from_value(serde_json::from_slice::<Value>(&text)?["counts"].take())?
-        }
-        Err(_) => BTreeMap::new(),
+    let mut kept = match fs::read(&path) {
+        Ok(text) => serde_json::from_slice::<Value>(&text)?,
+        Err(_) => json!({"counts": {}}),
     };
+    let mut baseline: BTreeMap<String, u64> = serde_json::from_value(kept["counts"].take())?;
+    let compiler = compiler();
     let sample = sample()?;
     let mut dearer = Vec::new();
     println!("| | instructions | baseline | change |\n|---|--:|--:|--:|");
@@ -115,7 +115,9 @@ fn count_all(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if arguments.update {
         let about =
             "instructions of one warm answer under valgrind; made by the program `instructions`";
-        let object = json!({"about": about, "arch": env::consts::ARCH, "counts": baseline});
+        let object = json!({
+            "about": about, "arch": env::consts::ARCH, "compiler": compiler, "counts": baseline
+        });
         fs::write(&path, serde_json::to_string_pretty(&object)? + "\n")?;
         println!("\n{} is written", path.display());
         return Ok(ExitCode::SUCCESS);
@@ -128,7 +130,24 @@ fn count_all(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         arguments.tolerance,
         dearer.join(", ")
     );
+    let of = |what: &str| kept[what].as_str().unwrap_or("another one").to_owned();
+    if (of("arch"), of("compiler")) != (env::consts::ARCH.to_owned(), compiler.clone()) {
+        println!(
+            "Not judged: the baseline was counted on {} with {}, this is {} with {compiler}",
+            of("arch"),
+            of("compiler"),
+            env::consts::ARCH,
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
     Ok(ExitCode::FAILURE)
+}
+
+/// The version of the compiler: others make other instructions.
+fn compiler() -> String {
+    let told = Command::new("rustc").arg("--version").output();
+    let told = told.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    told.unwrap_or_default()
 }
 
 /// The instructions of a process that asks a question some times.
