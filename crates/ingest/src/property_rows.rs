@@ -192,8 +192,7 @@ impl PropertyRows {
             .collect::<Vec<_>>()
             .into_par_iter()
             .for_each(|property| {
-                // Stable: rows of one user and time stay in the order in which they came.
-                property.rows.par_sort_by_key(|row| (row.user, row.at));
+                sort(&mut property.rows);
                 property.rows.dedup_by(|later, kept| {
                     let same = later.user == kept.user && later.at == kept.at;
                     if same
@@ -306,6 +305,33 @@ impl PropertyRows {
             RecordBatch::try_new(schema.clone(), columns).map_err(IngestError::arrow(name))
         })
     }
+}
+
+/// By user and time; rows of one user and time stay in the order in which they came. Most users have one
+/// row or two, so that the number of rows of each says where they belong.
+fn sort(rows: &mut Vec<Row>) {
+    if rows.is_sorted_by_key(|row| (row.user, row.at)) {
+        return;
+    }
+    let users = rows.iter().map(|row| row.user as usize + 1).max();
+    let mut ends = vec![0_usize; users.unwrap_or(0)];
+    for row in rows.iter() {
+        ends[row.user as usize] += 1;
+    }
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    let mut sorted = rows.clone();
+    for row in rows.iter() {
+        let end = &mut ends[row.user as usize];
+        sorted[*end] = *row;
+        *end += 1;
+    }
+    for of_user in sorted.chunk_by_mut(|left, right| left.user == right.user) {
+        of_user.sort_by_key(|row| row.at);
+    }
+    *rows = sorted;
 }
 
 /// The columns of the store's file, in order.
@@ -437,6 +463,25 @@ mod tests {
             .iter()
             .map(|row| (row.at, property.texts.get(row.code).to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn rows_go_by_user_and_time_and_stay_in_order() {
+        let row = |number: i64| Row {
+            at: number * 7 % 4,
+            id: number,
+            user: (number * 5 % 9) as u32,
+            code: 0,
+            id_form: IdForm::Integer,
+        };
+        for count in [0, 1, 2, 40, 200] {
+            let mut rows: Vec<Row> = (0..count).map(row).collect();
+            let mut expected = rows.clone();
+            expected.sort_by_key(|row| (row.user, row.at));
+            sort(&mut rows);
+            let ids = |rows: &[Row]| rows.iter().map(|row| row.id).collect::<Vec<_>>();
+            assert_eq!(ids(&rows), ids(&expected));
+        }
     }
 
     #[test]
