@@ -32,10 +32,19 @@ pub(crate) struct CutWindow {
     pub(crate) edges: [TimeRange; 2],
 }
 
-impl<'a> ActiveDays<'a> {
-    /// `None` if summaries are switched off, are not worth it, or if rows are damaged, which is for
-    /// the scan to report if it needs them.
-    pub(crate) fn bind(binder: Binder<'a>) -> Option<Self> {
+/// The rows of all names, which some conditions keep day by day.
+pub(crate) struct RowsByDay<'a> {
+    pub(crate) streams: Vec<&'a Stream>,
+    /// From the first row to behind the last one.
+    span: TimeRange,
+    /// The day of the first row, counted from the epoch.
+    pub(crate) first: i64,
+    pub(crate) days: u64,
+}
+
+impl<'a> RowsByDay<'a> {
+    /// `None` if summaries are switched off, there are no rows, or too few for as many days.
+    pub(crate) fn of(binder: Binder<'a>) -> Option<Self> {
         if !binder.options.use_summaries {
             return None;
         }
@@ -56,9 +65,29 @@ impl<'a> ActiveDays<'a> {
         if rows < days.checked_mul(chunks as u64)?.checked_mul(least)? {
             return None;
         }
+        Some(Self {
+            streams,
+            span,
+            first,
+            days,
+        })
+    }
+}
+
+impl<'a> ActiveDays<'a> {
+    /// `None` if summaries are switched off, are not worth it, or if rows are damaged, which is for
+    /// the scan to report if it needs them.
+    pub(crate) fn bind(binder: Binder<'a>) -> Option<Self> {
+        let RowsByDay {
+            streams,
+            span,
+            first,
+            days,
+        } = RowsByDay::of(binder)?;
         if streams.iter().any(|stream| stream.touch().is_err()) {
             return None;
         }
+        let chunks = binder.dataset.users.chunks();
         let table = binder.dataset.summaries.days(chunks, days as usize)?;
         Some(Self {
             streams,

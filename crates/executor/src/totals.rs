@@ -2,7 +2,7 @@
 //! answered from.
 
 use crate::dataset::Binder;
-use crate::days::DAY_MS;
+use crate::days::{DAY_MS, RowsByDay};
 use crate::kernel::Machine;
 use crate::scratch::Pool;
 use crate::summary::{OfChunk, Table};
@@ -49,31 +49,22 @@ impl<'a> Totals<'a> {
     /// `None` if summaries are switched off, are not worth it, if no span lies in the window, or if rows
     /// are damaged, which is for the scan to report if it needs them.
     pub(crate) fn bind(binder: Binder<'a>, window: TimeRange) -> Option<Self> {
-        if !binder.options.use_summaries {
-            return None;
-        }
-        let partitions = binder.dataset.partitions.iter();
-        let streams: Vec<&'a Stream> = partitions
-            .flat_map(|handle| handle.partition.streams())
-            .collect();
-        let spans = || streams.iter().map(|stream| stream.span());
-        let first = spans().map(|span| span.from.0).min()?.div_euclid(DAY_MS);
-        let end = spans().map(|span| span.to.0 - 1).max()?.div_euclid(DAY_MS) + 1;
-        let days = end.checked_sub(first)?;
+        let RowsByDay {
+            streams,
+            first,
+            days,
+            ..
+        } = RowsByDay::of(binder)?;
+        let end = first.checked_add(i64::try_from(days).ok()?)?;
         let policy = binder.dataset.summaries.policy();
         let chunks = binder.dataset.users.chunks();
-        let rows: u64 = streams.iter().map(|stream| stream.rows() as u64).sum();
-        let least = policy.day_rows_min.checked_mul(days as u64)?;
-        if rows < least.checked_mul(chunks as u64)? {
-            return None;
-        }
         let bytes_of = |spans: u64| spans * (chunks * CHUNK_USERS) as u64;
-        let span_days = (0..16).map(|shift| 1_i64 << shift).find(|length| {
-            let spans = days.div_euclid(*length) as u64 + 1;
+        let span_days = (0..16).map(|shift| 1_u64 << shift).find(|length| {
+            let spans = days / length + 1;
             bytes_of(spans) <= policy.bytes_max / SHARE
         })?;
-        let spans_len = days.unsigned_abs().div_ceil(span_days as u64) as usize;
-        let length = span_days.checked_mul(DAY_MS)?;
+        let spans_len = days.div_ceil(span_days) as usize;
+        let length = span_days.cast_signed().checked_mul(DAY_MS)?;
         // Who asks, asks about the latest days most.
         let whole = length.checked_mul(i64::try_from(spans_len).ok()?)?;
         let start = end.checked_mul(DAY_MS)?.checked_sub(whole)?;
